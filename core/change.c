@@ -1,0 +1,302 @@
+/* change.c: allocate and deallocate. Each operation: check, bring what it needs into
+ * memory and reserve space (only `writer` held), then change all under `lock`. */
+#include "store.h"
+
+pf_err change_begin(pf_store *store)
+{
+    pf_err err = commit_if_large(store);
+    pthread_mutex_lock(&store->writer);
+    if (err == PF_OK && !pf_writable(store))
+        err = PF_E_READ_ONLY;
+    if (err != PF_OK)
+        pthread_mutex_unlock(&store->writer);
+    return err;
+}
+
+/* A change that was refused for what it asked, not for what the machine lacks. */
+static bool is_refusal(pf_err err)
+{
+    return err != PF_OK && err < PF_E_READ_ONLY;
+}
+
+pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn)
+{
+    uint64_t lsn = 0;
+    pthread_mutex_lock(&store->lock);
+    if (err == PF_OK) {
+        lsn = ++store->lsn;
+        store->pending.last_lsn = lsn;
+    }
+    store->counters.refused += is_refusal(err);
+    freelist_trim(&store->fl);
+    pthread_mutex_unlock(&store->lock);
+    pthread_mutex_unlock(&store->writer);
+
+    if (err == PF_OK && out_lsn != NULL)
+        *out_lsn = lsn;
+    else if (err == PF_OK && !store->no_sync)
+        err = pf_wait(store, lsn);
+    return err;
+}
+
+/* ---- allocate ---- */
+
+/* May the file have `grow` more pages? */
+static pf_err check_growth(pf_store *store, uint64_t grow)
+{
+    if (grow == 0)
+        return PF_OK;
+    if (grow > PF_MAX_PAGE_ID - store->total_pages)
+        return PF_E_MAX_PAGES;
+    if (store->max_pages != 0 && (store->total_pages >= store->max_pages ||
+                                  grow > store->max_pages - store->total_pages))
+        return PF_E_LIMIT;
+    return reserve_growth(store, store->total_pages + grow);
+}
+
+static void grow_locked(pf_store *store, uint64_t grow)
+{
+    if (grow == 0)
+        return;
+    store->total_pages += grow;
+    store->fl.page_limit = store->total_pages;
+    store->file_size = nominal_size(store->total_pages);
+}
+
+/* The pages that the next `count` pops will return get space behind them. */
+static pf_err reserve_top(pf_store *store, uint64_t count)
+{
+    pf_err err = PF_OK;
+    if (store->dense)
+        return PF_OK;
+    for (const struct fl_entry *e = store->fl.newest; e != NULL && count > 0; e = e->older) {
+        for (uint32_t i = e->leaf_count; i > 0 && count > 0 && err == PF_OK; i--, count--)
+            err = reserve_page(store, e->block->trunk.leaf[i - 1]);
+        if (err == PF_OK) /* its magic is cleared, or it is handed out, or both */
+            err = reserve_page(store, e->page_id);
+        if (err != PF_OK)
+            return err;
+        count -= count > 0;
+    }
+    return err;
+}
+
+static pf_err alloc_prepare(pf_store *store, uint64_t reuse, uint64_t grow)
+{
+    pf_err err = reuse > 0 ? load_top(store, reuse) : PF_OK;
+    if (err == PF_OK)
+        err = reserve_top(store, reuse);
+    if (err == PF_OK)
+        err = check_growth(store, grow);
+    return err;
+}
+
+pf_err pf_pages_alloc(pf_store *store, uint64_t count, uint64_t *out_page_ids,
+                      uint64_t *out_lsn)
+{
+    if (count == 0)
+        return PF_E_INVALID;
+    pf_err err = change_begin(store);
+    if (err != PF_OK)
+        return err;
+    const uint64_t reuse = count < store->fl.total ? count : store->fl.total;
+    const uint64_t grow = count - reuse;
+    err = alloc_prepare(store, reuse, grow);
+    if (err == PF_OK) {
+        pthread_mutex_lock(&store->lock);
+        err = freelist_pop_prepare(&store->fl, &store->pending, reuse);
+        if (err == PF_OK) {
+            for (uint64_t i = 0; i < reuse; i++)
+                out_page_ids[i] = freelist_pop(&store->fl, &store->pending);
+            for (uint64_t i = 0; i < grow; i++)
+                out_page_ids[reuse + i] = store->total_pages + i;
+            grow_locked(store, grow);
+            store->counters.allocations += count;
+        }
+        pthread_mutex_unlock(&store->lock);
+    }
+    return change_end(store, err, out_lsn);
+}
+
+pf_err pf_page_alloc(pf_store *store, uint64_t *out_page_id, uint64_t *out_lsn)
+{
+    return pf_pages_alloc(store, 1, out_page_id, out_lsn);
+}
+
+/* Take free pages first .. first + count - 1 out of the list, and grow the file. */
+static pf_err take_and_grow(pf_store *store, uint64_t first, uint64_t count, uint64_t grow)
+{
+    pf_err err = check_growth(store, grow);
+    if (err == PF_OK && count > 0)
+        err = load_hits(store, first, count);
+    for (uint64_t i = 0; i < count && err == PF_OK && !store->dense; i++)
+        err = reserve_page(store, first + i);
+    for (struct fl_entry *e = store->fl.newest; e != NULL && count > 0 && err == PF_OK;
+         e = e->older) /* a leaf of it may become a trunk */
+        if (e->hit && e->leaf_count > 0)
+            err = reserve_page(store, e->block->trunk.leaf[0]);
+    if (err != PF_OK)
+        return err;
+
+    pthread_mutex_lock(&store->lock);
+    if (count > 0)
+        err = freelist_cut_prepare(&store->fl, &store->pending, first, count);
+    if (err == PF_OK) {
+        if (count > 0)
+            freelist_cut(&store->fl, &store->pending, first, count);
+        grow_locked(store, grow);
+        store->counters.allocations += count + grow;
+    }
+    pthread_mutex_unlock(&store->lock);
+    return err;
+}
+
+/* The lowest run of free pages that is long enough, else the run at the very end, which
+ * growing can complete; *out_first = total_pages when there is neither. */
+static uint64_t find_run(pf_store *store, uint64_t count, uint64_t *out_first)
+{
+    uint64_t first = 0, end = 0;
+    while (pageset_next(&store->fl.free, end, &first)) {
+        end = pageset_next_gap(&store->fl.free, first);
+        if (end - first >= count || end == store->total_pages) {
+            *out_first = first;
+            return end - first < count ? end - first : count;
+        }
+    }
+    *out_first = store->total_pages;
+    return 0;
+}
+
+pf_err pf_pages_alloc_contiguous(pf_store *store, uint64_t count, uint64_t *out_first_id,
+                                 uint64_t *out_lsn)
+{
+    uint64_t first = 0;
+    if (count == 0)
+        return PF_E_INVALID;
+    pf_err err = change_begin(store);
+    if (err != PF_OK)
+        return err;
+    err = load_all(store);
+    if (err == PF_OK) {
+        const uint64_t reuse = find_run(store, count, &first);
+        err = take_and_grow(store, first, reuse, count - reuse);
+    }
+    err = change_end(store, err, out_lsn);
+    if (err == PF_OK)
+        *out_first_id = first;
+    return err;
+}
+
+pf_err pf_page_take(pf_store *store, uint64_t page_id, uint64_t *out_lsn)
+{
+    pf_err err = change_begin(store);
+    if (err != PF_OK)
+        return err;
+    err = store_check_page(store, page_id);
+    if (err == PF_OK)
+        err = load_all(store);
+    if (err == PF_OK) {
+        pthread_mutex_lock(&store->lock);
+        if (!pageset_has(&store->fl.free, page_id))
+            err = pins_of(&store->pins, page_id) > 0 ? PF_E_ALREADY_PINNED
+                                                     : PF_E_ALREADY_ALLOC;
+        pthread_mutex_unlock(&store->lock);
+    }
+    if (err == PF_OK)
+        err = take_and_grow(store, page_id, 1, 0);
+    return change_end(store, err, out_lsn);
+}
+
+/* ---- deallocate ---- */
+
+static pf_err check_ranges(const pf_store *store, const struct pf_range *ranges,
+                           size_t range_count, uint64_t *out_bad_id)
+{
+    for (size_t i = 0; i < range_count; i++) {
+        const uint64_t first = ranges[i].first, count = ranges[i].count;
+        pf_err err = count == 0 ? PF_E_INVALID : store_check_page(store, first);
+        *out_bad_id = first;
+        if (err == PF_OK && count > store->total_pages - first) {
+            *out_bad_id = store->total_pages;
+            err = PF_E_NO_PAGE;
+        }
+        if (err != PF_OK)
+            return err;
+    }
+    return PF_OK;
+}
+
+/* Of the pages that are about to be pushed, those that will become trunks are written:
+ * they need space behind them. */
+static pf_err reserve_trunks(pf_store *store, const struct pf_range *ranges,
+                             size_t range_count)
+{
+    const struct fl_entry *top = store->fl.newest;
+    uint64_t until_trunk = top == NULL ? 0 : TRUNK_MAX_LEAVES - top->leaf_count;
+    pf_err err = top == NULL ? PF_OK : reserve_page(store, top->page_id);
+    for (size_t i = 0; i < range_count && err == PF_OK && !store->dense; i++) {
+        uint64_t at = until_trunk;
+        for (; at < ranges[i].count && err == PF_OK; at += TRUNK_BLOCK_PAGES)
+            err = reserve_page(store, ranges[i].first + at);
+        until_trunk = at - ranges[i].count;
+    }
+    return err;
+}
+
+static pf_err push_one(pf_store *store, uint64_t page_id)
+{
+    if (store->pins.pages.count > 0 && pins_of(&store->pins, page_id) > 0)
+        return pins_holds_of(&store->pins, page_id) > 0 ? PF_E_HELD : PF_E_PINNED;
+    return freelist_push(&store->fl, &store->pending, page_id);
+}
+
+/* All or nothing: what was pushed before the refused page is taken back (S2). */
+static pf_err push_all_locked(pf_store *store, const struct pf_range *ranges,
+                              size_t range_count, uint64_t *out_bad_id)
+{
+    uint64_t pushed = 0;
+    pf_err err = PF_OK;
+    for (size_t i = 0; i < range_count && err == PF_OK; i++) {
+        for (uint64_t n = 0; n < ranges[i].count && err == PF_OK; n++) {
+            err = push_one(store, ranges[i].first + n);
+            pushed += err == PF_OK;
+            *out_bad_id = ranges[i].first + n;
+        }
+    }
+    if (err == PF_OK)
+        store->counters.deallocations += pushed;
+    else
+        while (pushed-- > 0)
+            freelist_unpush(&store->fl, &store->pending);
+    return err;
+}
+
+pf_err pf_pages_free(pf_store *store, const struct pf_range *ranges, size_t range_count,
+                     uint64_t *out_bad_id, uint64_t *out_lsn)
+{
+    uint64_t bad_id = 0;
+    if (range_count == 0)
+        return PF_E_INVALID;
+    pf_err err = change_begin(store);
+    if (err != PF_OK)
+        return err;
+    err = check_ranges(store, ranges, range_count, &bad_id);
+    if (err == PF_OK)
+        err = load_all(store);
+    if (err == PF_OK)
+        err = reserve_trunks(store, ranges, range_count);
+    if (err == PF_OK) {
+        pthread_mutex_lock(&store->lock);
+        err = push_all_locked(store, ranges, range_count, &bad_id);
+        pthread_mutex_unlock(&store->lock);
+    }
+    if (err != PF_OK && out_bad_id != NULL)
+        *out_bad_id = bad_id;
+    return change_end(store, err, out_lsn);
+}
+
+pf_err pf_page_free(pf_store *store, uint64_t page_id, uint64_t *out_lsn)
+{
+    const struct pf_range range = {.first = page_id, .count = 1};
+    return pf_pages_free(store, &range, 1, NULL, out_lsn);
+}

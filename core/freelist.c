@@ -1,0 +1,586 @@
+#include "freelist.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t no_magic[TRUNK_MAGIC_SIZE];
+
+void freelist_init(struct freelist *fl, uint64_t head, uint64_t page_limit)
+{
+    *fl = (struct freelist){.unknown_head = head,
+                            .unknown_below = TRUNK_MAX_NUMBER + 1,
+                            .page_limit = page_limit};
+}
+
+void freelist_set_corrupt(struct freelist *fl, uint64_t page_id, const char *what)
+{
+    if (fl->corrupt)
+        return;
+    fl->corrupt = true;
+    snprintf(fl->finding, sizeof fl->finding, "page %llu: %s", (unsigned long long)page_id,
+             what);
+}
+
+static pf_err corrupt(struct freelist *fl, uint64_t page_id, const char *what)
+{
+    freelist_set_corrupt(fl, page_id, what);
+    return PF_E_CORRUPT;
+}
+
+/* ---- the chain ---- */
+
+/* A block in memory is on one of two lists: dirty, or clean. */
+static struct fl_block **list_of(struct freelist *fl, const struct fl_block *block)
+{
+    return block->dirty ? &fl->dirty : &fl->clean;
+}
+
+static void list_add(struct freelist *fl, struct fl_block *block, bool dirty)
+{
+    block->dirty = dirty;
+    struct fl_block **head = list_of(fl, block);
+    block->prev = NULL;
+    block->next = *head;
+    if (*head != NULL)
+        (*head)->prev = block;
+    *head = block;
+}
+
+static void list_remove(struct freelist *fl, struct fl_block *block)
+{
+    if (block->prev != NULL)
+        block->prev->next = block->next;
+    else
+        *list_of(fl, block) = block->next;
+    if (block->next != NULL)
+        block->next->prev = block->prev;
+}
+
+/* The batch was prepared for this trunk. */
+static void mark_dirty(struct freelist *fl, struct fl_block *block)
+{
+    if (block->dirty)
+        return;
+    list_remove(fl, block);
+    list_add(fl, block, true);
+}
+
+static void block_drop(struct freelist *fl, struct fl_entry *entry)
+{
+    if (entry->block == NULL)
+        return;
+    list_remove(fl, entry->block);
+    free(entry->block);
+    entry->block = NULL;
+}
+
+/* A detached entry, registered in trunk_of. */
+static struct fl_entry *entry_new(struct freelist *fl, uint64_t page_id)
+{
+    if (idmap_reserve(&fl->trunk_of, 1) != PF_OK)
+        return NULL;
+    struct fl_entry *entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return NULL;
+    entry->page_id = page_id;
+    idmap_put(&fl->trunk_of, page_id, (uintptr_t)entry);
+    return entry;
+}
+
+static struct fl_block *block_new(struct freelist *fl, struct fl_entry *entry)
+{
+    struct fl_block *block = malloc(sizeof *block);
+    if (block == NULL)
+        return NULL;
+    block->entry = entry;
+    entry->block = block;
+    list_add(fl, block, false);
+    return block;
+}
+
+static void entry_free(struct freelist *fl, struct fl_entry *entry)
+{
+    (void)idmap_remove(&fl->trunk_of, entry->page_id);
+    block_drop(fl, entry);
+    free(entry);
+}
+
+static void link_oldest(struct freelist *fl, struct fl_entry *entry)
+{
+    entry->newer = fl->oldest;
+    if (fl->oldest != NULL)
+        fl->oldest->older = entry;
+    else
+        fl->newest = entry;
+    fl->oldest = entry;
+}
+
+static void link_newest(struct freelist *fl, struct fl_entry *entry)
+{
+    entry->older = fl->newest;
+    if (fl->newest != NULL)
+        fl->newest->newer = entry;
+    else
+        fl->oldest = entry;
+    fl->newest = entry;
+}
+
+static void entry_unlink(struct freelist *fl, struct fl_entry *entry)
+{
+    if (entry->newer != NULL)
+        entry->newer->older = entry->older;
+    else
+        fl->newest = entry->older;
+    if (entry->older != NULL)
+        entry->older->newer = entry->newer;
+    else
+        fl->oldest = entry->newer;
+    entry_free(fl, entry);
+}
+
+static void list_changed(struct freelist *fl)
+{
+    fl->skip_entry = NULL;
+}
+
+void freelist_clear(struct freelist *fl)
+{
+    while (fl->newest != NULL)
+        entry_unlink(fl, fl->newest);
+    idmap_clear(&fl->trunk_of);
+    pageset_clear(&fl->free);
+    pageset_clear(&fl->popped);
+}
+
+/* ---- getting to know the blocks ---- */
+
+/* Add one page of a block that is being visited. F4: it must be new to us. */
+static pf_err adopt_page(struct freelist *fl, uint64_t trunk_id, uint64_t page_id)
+{
+    bool added;
+    if (page_id < PF_FIRST_PAGE || page_id >= fl->page_limit)
+        return corrupt(fl, trunk_id, "lists a page that does not exist");
+    if (pageset_has(&fl->popped, page_id))
+        return corrupt(fl, trunk_id, "lists a page that was on the list before");
+    const pf_err err = pageset_add(&fl->free, page_id, &added);
+    if (err == PF_OK && !added)
+        return corrupt(fl, trunk_id, "lists a page that is on the list twice");
+    return err;
+}
+
+static pf_err adopt_pages(struct freelist *fl, const struct trunk *t)
+{
+    pf_err err = adopt_page(fl, t->page_id, t->page_id);
+    if (err != PF_OK)
+        return err;
+    uint32_t done = 0;
+    while (done < t->leaf_count &&
+           (err = adopt_page(fl, t->page_id, t->leaf[done])) == PF_OK)
+        done++;
+    if (err != PF_OK) {
+        while (done > 0)
+            (void)pageset_remove(&fl->free, t->leaf[--done]);
+        (void)pageset_remove(&fl->free, t->page_id);
+    }
+    return err;
+}
+
+/* The block against what is known of the chain so far. */
+static pf_err judge_block(struct freelist *fl, const struct trunk *t)
+{
+    const uint64_t pages = (uint64_t)t->leaf_count + 1;
+    if (t->number >= fl->unknown_below)
+        return corrupt(fl, t->page_id, "block numbers do not fall");
+    if (fl->oldest == NULL && fl->popped.count == 0) {
+        if (t->free_total < pages || t->free_total > fl->page_limit - PF_FIRST_PAGE)
+            return corrupt(fl, t->page_id, "impossible number of free pages");
+        fl->total = t->free_total;
+    }
+    const uint64_t unknown = fl->total - fl->free.count;
+    if (pages > unknown || (t->next == 0) != (pages == unknown))
+        return corrupt(fl, t->page_id, "the list is longer or shorter than it says");
+    return PF_OK;
+}
+
+pf_err freelist_visit(struct freelist *fl, const uint8_t *page, bool keep)
+{
+    struct trunk t;
+    struct fl_entry *entry = NULL;
+    pf_err err = fl->corrupt ? PF_E_CORRUPT : PF_OK;
+    if (err == PF_OK)
+        err = trunk_decode(page, fl->unknown_head, fl->page_limit, &t);
+    if (err != PF_OK)
+        return corrupt(fl, fl->unknown_head, "not a valid trunk page");
+    err = judge_block(fl, &t);
+    if (err != PF_OK)
+        return err;
+    err = adopt_pages(fl, &t);
+    if (err != PF_OK)
+        return err;
+
+    entry = entry_new(fl, t.page_id);
+    if (entry == NULL || ((keep || fl->newest == NULL) && block_new(fl, entry) == NULL)) {
+        if (entry != NULL)
+            entry_free(fl, entry);
+        for (uint32_t i = 0; i < t.leaf_count; i++)
+            (void)pageset_remove(&fl->free, t.leaf[i]);
+        (void)pageset_remove(&fl->free, t.page_id);
+        return PF_E_NO_MEMORY;
+    }
+    if (entry->block != NULL)
+        entry->block->trunk = t;
+    entry->leaf_count = t.leaf_count;
+    entry->stored = true;
+    link_oldest(fl, entry);
+    list_changed(fl);
+    fl->unknown_head = t.next;
+    fl->unknown_below = t.number;
+    if (fl->unknown_head == 0)
+        pageset_clear(&fl->popped);
+    return PF_OK;
+}
+
+pf_err freelist_fill(struct freelist *fl, struct fl_entry *entry, const uint8_t *page)
+{
+    struct trunk t;
+    if (entry->block != NULL)
+        return PF_OK;
+    if (trunk_decode(page, entry->page_id, fl->page_limit, &t) != PF_OK ||
+        t.leaf_count != entry->leaf_count)
+        return corrupt(fl, entry->page_id, "the trunk page changed behind us");
+    if (block_new(fl, entry) == NULL)
+        return PF_E_NO_MEMORY;
+    entry->block->trunk = t;
+    return PF_OK;
+}
+
+void freelist_trim(struct freelist *fl)
+{
+    struct fl_block *block = fl->clean, *next;
+    for (; block != NULL; block = next) {
+        next = block->next;
+        if (block->entry != fl->newest)
+            block_drop(fl, block->entry);
+    }
+}
+
+/* ---- push and pop ---- */
+
+/* A new block with this page as its trunk. */
+static pf_err push_trunk(struct freelist *fl, struct batch *batch, uint64_t page_id)
+{
+    const struct trunk *below = fl->newest == NULL ? NULL : &fl->newest->block->trunk;
+    if (below != NULL && below->number >= TRUNK_MAX_NUMBER)
+        return PF_E_MAX_PAGES;
+    if (batch_prepare(batch, page_id, PF_PAGE_SIZE) != PF_OK)
+        return PF_E_NO_MEMORY;
+    struct fl_entry *entry = entry_new(fl, page_id);
+    if (entry == NULL)
+        return PF_E_NO_MEMORY;
+    struct fl_block *block = block_new(fl, entry);
+    if (block == NULL) {
+        entry_free(fl, entry);
+        return PF_E_NO_MEMORY;
+    }
+    block->trunk.page_id = page_id;
+    block->trunk.next = below == NULL ? 0 : below->page_id;
+    block->trunk.number = below == NULL ? 1 : below->number + 1;
+    block->trunk.leaf_count = 0;
+    link_newest(fl, entry);
+    mark_dirty(fl, block);
+    return PF_OK;
+}
+
+static pf_err push_leaf(struct freelist *fl, struct batch *batch, uint64_t page_id)
+{
+    struct fl_entry *top = fl->newest;
+    if (!top->block->dirty &&
+        batch_prepare(batch, top->page_id, PF_PAGE_SIZE) != PF_OK)
+        return PF_E_NO_MEMORY;
+    top->block->trunk.leaf[top->leaf_count++] = page_id;
+    top->block->trunk.leaf_count = top->leaf_count;
+    mark_dirty(fl, top->block);
+    return PF_OK;
+}
+
+pf_err freelist_push(struct freelist *fl, struct batch *batch, uint64_t page_id)
+{
+    bool added;
+    pf_err err = pageset_add(&fl->free, page_id, &added);
+    if (err == PF_OK && !added)
+        err = PF_E_ALREADY_FREE;
+    if (err != PF_OK)
+        return err;
+    if (fl->newest == NULL || fl->newest->leaf_count == TRUNK_MAX_LEAVES)
+        err = push_trunk(fl, batch, page_id);
+    else
+        err = push_leaf(fl, batch, page_id);
+    if (err != PF_OK) {
+        (void)pageset_remove(&fl->free, page_id);
+        return err;
+    }
+    fl->total++;
+    list_changed(fl);
+    return PF_OK;
+}
+
+/* Remember ids that a pop will take, until all blocks are known (F4). */
+static pf_err remember_popped(struct freelist *fl, uint64_t count)
+{
+    const struct fl_entry *entry = fl->newest;
+    bool added;
+    if (fl->unknown_head == 0)
+        return PF_OK;
+    for (; count > 0; entry = entry->older) {
+        const struct trunk *t = &entry->block->trunk;
+        for (uint32_t i = t->leaf_count; i > 0 && count > 0; i--, count--)
+            if (pageset_add(&fl->popped, t->leaf[i - 1], &added) != PF_OK)
+                return PF_E_NO_MEMORY;
+        if (count > 0 && pageset_add(&fl->popped, t->page_id, &added) != PF_OK)
+            return PF_E_NO_MEMORY;
+        count -= count > 0;
+    }
+    return PF_OK;
+}
+
+static void forget_popped(struct freelist *fl)
+{
+    uint64_t id = 0;
+    while (pageset_next(&fl->popped, id, &id)) {
+        if (pageset_has(&fl->free, id))
+            (void)pageset_remove(&fl->popped, id);
+        id++;
+    }
+}
+
+pf_err freelist_pop_prepare(struct freelist *fl, struct batch *batch, uint64_t count)
+{
+    const struct fl_entry *entry = fl->newest;
+    assert(count <= fl->total);
+    if (count == 0)
+        return PF_OK;
+    uint64_t left = count;
+    pf_err err = PF_OK;
+    for (; err == PF_OK && entry != NULL && left > entry->leaf_count;
+         entry = entry->older) {
+        if (entry->stored)
+            err = batch_prepare(batch, entry->page_id, TRUNK_MAGIC_SIZE);
+        left -= (uint64_t)entry->leaf_count + 1;
+    }
+    if (err == PF_OK && entry != NULL && !entry->block->dirty)
+        err = batch_prepare(batch, entry->page_id, PF_PAGE_SIZE);
+    if (err == PF_OK) {
+        err = remember_popped(fl, count);
+        if (err != PF_OK)
+            forget_popped(fl); /* what is still free was not popped */
+    }
+    return err;
+}
+
+/* The trunk is the last page of its block: the block ends. */
+static uint64_t pop_trunk(struct freelist *fl, struct batch *batch)
+{
+    struct fl_entry *top = fl->newest;
+    const uint64_t page_id = top->page_id;
+    if (top->stored)
+        batch_write(batch, page_id, no_magic, sizeof no_magic);
+    entry_unlink(fl, top);
+    if (fl->newest != NULL)
+        mark_dirty(fl, fl->newest->block); /* it carries the total now */
+    return page_id;
+}
+
+uint64_t freelist_pop(struct freelist *fl, struct batch *batch)
+{
+    struct fl_entry *top = fl->newest;
+    uint64_t page_id;
+    if (top->leaf_count == 0) {
+        page_id = pop_trunk(fl, batch);
+    } else {
+        page_id = top->block->trunk.leaf[--top->leaf_count];
+        top->block->trunk.leaf_count = top->leaf_count;
+        mark_dirty(fl, top->block);
+    }
+    (void)pageset_remove(&fl->free, page_id);
+    fl->total--;
+    list_changed(fl);
+    return page_id;
+}
+
+/* A block of this operation was never stored, so popping it leaves no trace. */
+void freelist_unpush(struct freelist *fl, struct batch *batch)
+{
+    (void)freelist_pop(fl, batch);
+}
+
+uint64_t freelist_top(const struct freelist *fl)
+{
+    const struct fl_entry *top = fl->newest;
+    if (top == NULL)
+        return 0;
+    return top->leaf_count == 0 ? top->page_id
+                                : top->block->trunk.leaf[top->leaf_count - 1];
+}
+
+uint64_t freelist_head(const struct freelist *fl)
+{
+    return fl->newest == NULL ? 0 : fl->newest->page_id;
+}
+
+/* ---- cutting pages out of the middle ---- */
+
+static bool within(uint64_t page_id, uint64_t first, uint64_t count)
+{
+    return page_id >= first && page_id - first < count;
+}
+
+/* The trunk that the block will have: its own, the first leaf that stays, 0 = none. */
+static uint64_t trunk_after(const struct trunk *t, uint64_t first, uint64_t count)
+{
+    if (!within(t->page_id, first, count))
+        return t->page_id;
+    for (uint32_t i = 0; i < t->leaf_count; i++)
+        if (!within(t->leaf[i], first, count))
+            return t->leaf[i];
+    return 0;
+}
+
+static pf_err prepare_block(struct batch *batch, const struct fl_entry *entry)
+{
+    return entry == NULL ? PF_OK : batch_prepare(batch, entry->page_id, PF_PAGE_SIZE);
+}
+
+pf_err freelist_cut_prepare(struct freelist *fl, struct batch *batch, uint64_t first,
+                            uint64_t count)
+{
+    pf_err err = prepare_block(batch, fl->newest);
+    for (struct fl_entry *e = fl->newest; e != NULL && err == PF_OK; e = e->older) {
+        if (!e->hit)
+            continue;
+        const uint64_t trunk_id = trunk_after(&e->block->trunk, first, count);
+        err = prepare_block(batch, e);
+        if (err == PF_OK)
+            err = prepare_block(batch, e->newer);
+        if (err == PF_OK)
+            err = prepare_block(batch, e->older);
+        if (err == PF_OK && trunk_id != 0)
+            err = batch_prepare(batch, trunk_id, PF_PAGE_SIZE);
+        if (err == PF_OK)
+            err = idmap_reserve(&fl->trunk_of, 1);
+    }
+    return err;
+}
+
+/* The block lives on under another trunk page, which was its first leaf. */
+static void move_trunk(struct freelist *fl, struct batch *batch, struct fl_entry *entry,
+                       uint64_t trunk_id)
+{
+    (void)idmap_remove(&fl->trunk_of, entry->page_id);
+    if (entry->stored)
+        batch_write(batch, entry->page_id, no_magic, sizeof no_magic);
+    entry->page_id = trunk_id;
+    entry->stored = false;
+    entry->block->trunk.page_id = trunk_id;
+    idmap_put(&fl->trunk_of, trunk_id, (uintptr_t)entry);
+}
+
+/* Whoever pointed at this block points at `trunk_id` now. */
+static void relink(struct freelist *fl, struct fl_entry *newer, uint64_t trunk_id)
+{
+    if (newer == NULL)
+        return; /* the header's field is written from freelist_head() */
+    newer->block->trunk.next = trunk_id;
+    mark_dirty(fl, newer->block);
+}
+
+static void cut_block(struct freelist *fl, struct batch *batch, struct fl_entry *entry,
+                      uint64_t first, uint64_t count)
+{
+    struct trunk *t = &entry->block->trunk;
+    const uint64_t trunk_id = trunk_after(t, first, count);
+    entry->hit = false;
+    if (trunk_id == 0) {
+        relink(fl, entry->newer, t->next);
+        if (entry->stored)
+            batch_write(batch, entry->page_id, no_magic, sizeof no_magic);
+        entry_unlink(fl, entry);
+        return;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < t->leaf_count; i++)
+        if (!within(t->leaf[i], first, count) && t->leaf[i] != trunk_id)
+            t->leaf[kept++] = t->leaf[i];
+    t->leaf_count = entry->leaf_count = kept;
+    if (trunk_id != entry->page_id) {
+        move_trunk(fl, batch, entry, trunk_id);
+        relink(fl, entry->newer, trunk_id);
+    }
+    mark_dirty(fl, entry->block);
+}
+
+void freelist_cut(struct freelist *fl, struct batch *batch, uint64_t first, uint64_t count)
+{
+    struct fl_entry *entry = fl->newest, *older;
+    for (; entry != NULL; entry = older) {
+        older = entry->older;
+        if (entry->hit)
+            cut_block(fl, batch, entry, first, count);
+    }
+    for (uint64_t i = 0; i < count; i++)
+        if (pageset_remove(&fl->free, first + i))
+            fl->total--;
+    if (fl->newest != NULL)
+        mark_dirty(fl, fl->newest->block); /* it carries the total */
+    list_changed(fl);
+}
+
+/* ---- looking ---- */
+
+struct fl_entry *freelist_skip(struct freelist *fl, uint64_t index, uint64_t *out_above)
+{
+    struct fl_entry *entry = fl->newest;
+    uint64_t above = 0;
+    if (fl->skip_entry != NULL && fl->skip_index <= index) {
+        entry = fl->skip_entry;
+        above = fl->skip_index;
+    }
+    while (entry != NULL && index - above > entry->leaf_count) {
+        above += (uint64_t)entry->leaf_count + 1;
+        entry = entry->older;
+    }
+    fl->skip_entry = entry;
+    fl->skip_index = above;
+    *out_above = above;
+    return entry;
+}
+
+struct fl_entry *freelist_trunk(const struct freelist *fl, uint64_t page_id)
+{
+    const uint64_t *slot = idmap_get(&fl->trunk_of, page_id);
+    return slot == NULL ? NULL : (struct fl_entry *)(uintptr_t)*slot;
+}
+
+void freelist_overlay(const struct freelist *fl, uint64_t page_id, uint8_t *page)
+{
+    const struct fl_entry *entry = freelist_trunk(fl, page_id);
+    if (entry == NULL || entry->block == NULL || !entry->block->dirty)
+        return;
+    entry->block->trunk.free_total = fl->total;
+    trunk_encode(&entry->block->trunk, page);
+}
+
+void freelist_flush(struct freelist *fl, struct batch *batch)
+{
+    uint8_t page[PF_PAGE_SIZE];
+    while (fl->dirty != NULL) {
+        struct fl_block *block = fl->dirty;
+        block->trunk.free_total = fl->total;
+        trunk_encode(&block->trunk, page);
+        batch_write(batch, block->trunk.page_id, page, trunk_used(block->trunk.leaf_count));
+        block->entry->stored = true;
+        list_remove(fl, block);
+        list_add(fl, block, false);
+    }
+}

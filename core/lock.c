@@ -1,0 +1,109 @@
+#include "lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool lock_conflicts(int errno_value)
+{
+    return errno_value == EWOULDBLOCK || errno_value == EAGAIN || errno_value == EACCES;
+}
+
+/* Two kinds, because programs look for either. */
+pf_err lock_take(int fd, bool exclusive, const char **out_text)
+{
+    struct flock range = {.l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+    bool missing = false;
+    if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
+        if (lock_conflicts(errno))
+            return PF_E_LOCKED;
+        missing = true;
+    }
+    if (fcntl(fd, F_OFD_SETLK, &range) != 0) {
+        if (lock_conflicts(errno))
+            return PF_E_LOCKED;
+        missing = true;
+    }
+    *out_text = missing     ? "none: the file system does not support locks"
+                : exclusive ? "exclusive"
+                            : "shared";
+    return PF_OK;
+}
+
+/* The kernel tells a lease holder of conflicting opens by a signal; ours is over before
+ * anyone could care, and a signal that ends the process must not come of it. */
+enum lock_probe lock_probe_others(int fd)
+{
+    if (fcntl(fd, F_SETSIG, SIGURG) != 0) /* ignored by default */
+        return PROBE_UNKNOWN;
+    if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
+        (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+        return PROBE_ALONE;
+    }
+    return errno == EAGAIN || errno == EBUSY ? PROBE_OTHERS : PROBE_UNKNOWN;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool process_has_open(const char *pid, const struct stat *file)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%.16s/fd", pid);
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return false;
+    bool found = false;
+    const struct dirent *entry;
+    while (!found && (entry = readdir(dir)) != NULL) {
+        struct stat st;
+        found = entry->d_name[0] != '.' &&
+                fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && same_file(&st, file);
+    }
+    closedir(dir);
+    return found;
+}
+
+static void process_name(const char *pid, char *out, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%.16s/comm", pid);
+    snprintf(out, size, "?");
+    FILE *comm = fopen(path, "re");
+    if (comm == NULL)
+        return;
+    if (fgets(out, (int)size, comm) != NULL)
+        out[strcspn(out, "\n")] = '\0';
+    fclose(comm);
+}
+
+void lock_name_holder(int fd, char *out, size_t size)
+{
+    struct stat file;
+    char self[24], name[32];
+    snprintf(self, sizeof self, "%ld", (long)getpid());
+    snprintf(out, size, "another process");
+    DIR *proc = fstat(fd, &file) == 0 ? opendir("/proc") : NULL;
+    if (proc == NULL)
+        return;
+    const struct dirent *entry;
+    while ((entry = readdir(proc)) != NULL) {
+        const bool is_pid = entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+        if (!is_pid || strcmp(entry->d_name, self) == 0 ||
+            !process_has_open(entry->d_name, &file))
+            continue;
+        process_name(entry->d_name, name, sizeof name);
+        snprintf(out, size, "process %.16s (%s)", entry->d_name, name);
+        break;
+    }
+    closedir(proc);
+}

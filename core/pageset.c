@@ -1,0 +1,448 @@
+#include "pageset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    REGION_BITS = 12, /* pages of a leaf */
+    REGION_PAGES = 1 << REGION_BITS,
+    WAY_BITS = 6,
+    WAYS = 1 << WAY_BITS,
+    MAX_HEIGHT = 9, /* 12 + 9 * 6 = 66 bits: every u64 */
+    SPARSE_MAX = 30,
+    SPARSE_AGAIN = 16, /* a bitmap this empty becomes a list again */
+    WORDS = REGION_PAGES / 64,
+};
+
+struct pageset_leaf { /* the head of either shape */
+    uint16_t count;
+    bool dense;
+};
+
+struct sparse_leaf {
+    struct pageset_leaf head;
+    uint16_t list[SPARSE_MAX]; /* unordered */
+};
+
+struct dense_leaf {
+    struct pageset_leaf head;
+    uint64_t bits[WORDS];
+};
+
+struct node {
+    unsigned used; /* children that are not NULL */
+    void *child[WAYS];
+};
+
+static uint64_t region_of(uint64_t id)
+{
+    return id >> REGION_BITS;
+}
+
+static unsigned place_of(uint64_t id)
+{
+    return (unsigned)(id & (REGION_PAGES - 1));
+}
+
+/* Which child of a node `level` levels above the leaves holds this region. */
+static unsigned way_of(uint64_t region, unsigned level)
+{
+    const unsigned shift = WAY_BITS * (level - 1);
+    return shift >= 64 ? 0 : (unsigned)(region >> shift) & (WAYS - 1);
+}
+
+static bool region_fits(uint64_t region, unsigned height)
+{
+    return height * WAY_BITS >= 64 || region >> (height * WAY_BITS) == 0;
+}
+
+/* ---- leaves ---- */
+
+static uint16_t *list_of(const struct pageset_leaf *leaf)
+{
+    return ((struct sparse_leaf *)(uintptr_t)leaf)->list;
+}
+
+static uint64_t *bits_of(const struct pageset_leaf *leaf)
+{
+    return ((struct dense_leaf *)(uintptr_t)leaf)->bits;
+}
+
+static size_t leaf_bytes(const struct pageset_leaf *leaf)
+{
+    return leaf->dense ? sizeof(struct dense_leaf) : sizeof(struct sparse_leaf);
+}
+
+static struct pageset_leaf *leaf_new(bool dense)
+{
+    struct pageset_leaf *leaf =
+        calloc(1, dense ? sizeof(struct dense_leaf) : sizeof(struct sparse_leaf));
+    if (leaf != NULL)
+        leaf->dense = dense;
+    return leaf;
+}
+
+static bool leaf_has(const struct pageset_leaf *leaf, unsigned place)
+{
+    if (leaf->dense)
+        return bits_of(leaf)[place / 64] >> (place % 64) & 1;
+    for (unsigned i = 0; i < leaf->count; i++)
+        if (list_of(leaf)[i] == place)
+            return true;
+    return false;
+}
+
+static void leaf_insert(struct pageset_leaf *leaf, unsigned place)
+{
+    if (leaf->dense)
+        bits_of(leaf)[place / 64] |= (uint64_t)1 << (place % 64);
+    else
+        list_of(leaf)[leaf->count] = (uint16_t)place;
+    leaf->count++;
+}
+
+static void leaf_delete(struct pageset_leaf *leaf, unsigned place)
+{
+    leaf->count--;
+    if (leaf->dense) {
+        bits_of(leaf)[place / 64] &= ~((uint64_t)1 << (place % 64));
+        return;
+    }
+    unsigned at = 0;
+    while (list_of(leaf)[at] != place)
+        at++;
+    list_of(leaf)[at] = list_of(leaf)[leaf->count];
+}
+
+static struct pageset_leaf *leaf_densified(const struct pageset_leaf *sparse)
+{
+    struct pageset_leaf *leaf = leaf_new(true);
+    if (leaf == NULL)
+        return NULL;
+    for (unsigned i = 0; i < sparse->count; i++)
+        leaf_insert(leaf, list_of(sparse)[i]);
+    return leaf;
+}
+
+static struct pageset_leaf *leaf_thinned(const struct pageset_leaf *dense)
+{
+    struct pageset_leaf *leaf = leaf_new(false);
+    if (leaf == NULL)
+        return NULL;
+    for (unsigned place = 0; place < REGION_PAGES; place++)
+        if (leaf_has(dense, place))
+            leaf_insert(leaf, place);
+    return leaf;
+}
+
+/* The first place >= from whose membership is `member`; REGION_PAGES = none. */
+static unsigned leaf_find(const struct pageset_leaf *leaf, unsigned from, bool member)
+{
+    if (!leaf->dense) {
+        unsigned best = REGION_PAGES;
+        if (!member) {
+            while (from < REGION_PAGES && leaf_has(leaf, from))
+                from++;
+            return from;
+        }
+        for (unsigned i = 0; i < leaf->count; i++)
+            if (list_of(leaf)[i] >= from && list_of(leaf)[i] < best)
+                best = list_of(leaf)[i];
+        return best;
+    }
+    uint64_t mask = ~(uint64_t)0 << (from % 64);
+    for (unsigned w = from / 64; w < WORDS; w++, mask = ~(uint64_t)0) {
+        const uint64_t word = (member ? bits_of(leaf)[w] : ~bits_of(leaf)[w]) & mask;
+        if (word != 0)
+            return w * 64 + (unsigned)__builtin_ctzll(word);
+    }
+    return REGION_PAGES;
+}
+
+/* ---- the tree ---- */
+
+/* Where the pointer to this region's leaf is kept, or NULL when no node leads there. */
+static void **leaf_slot(const struct pageset *set, uint64_t region)
+{
+    if (set->root == NULL || !region_fits(region, set->height))
+        return NULL;
+    void *const *slot = &set->root;
+    for (unsigned level = set->height; level > 0; level--) {
+        struct node *node = *slot;
+        if (node == NULL)
+            return NULL;
+        slot = &node->child[way_of(region, level)];
+    }
+    return (void **)(uintptr_t)slot;
+}
+
+static struct pageset_leaf *leaf_of(struct pageset *set, uint64_t region)
+{
+    if (set->last_leaf != NULL && set->last_region == region)
+        return set->last_leaf;
+    void **slot = leaf_slot(set, region);
+    if (slot == NULL || *slot == NULL)
+        return NULL;
+    set->last_region = region;
+    set->last_leaf = *slot;
+    return *slot;
+}
+
+static struct node *node_new(struct pageset *set)
+{
+    struct node *node = calloc(1, sizeof *node);
+    if (node != NULL)
+        set->bytes += sizeof *node;
+    return node;
+}
+
+/* Put nodes above the root until the region fits below it. */
+static pf_err grow_to(struct pageset *set, uint64_t region)
+{
+    while (!region_fits(region, set->height)) {
+        if (set->root != NULL) {
+            struct node *top = node_new(set);
+            if (top == NULL)
+                return PF_E_NO_MEMORY;
+            top->child[0] = set->root;
+            top->used = 1;
+            set->root = top;
+        }
+        set->height++;
+    }
+    return PF_OK;
+}
+
+/* Take out the leaf of `region` if it is NULL or empty, and every node above that then
+ * holds nothing. */
+static void prune(struct pageset *set, uint64_t region)
+{
+    void **path[MAX_HEIGHT + 1];
+    unsigned depth = 0;
+    void **slot = &set->root;
+    for (unsigned level = set->height; level > 0 && *slot != NULL; level--) {
+        path[depth++] = slot;
+        slot = &((struct node *)*slot)->child[way_of(region, level)];
+    }
+    if (depth == set->height && *slot != NULL) {
+        struct pageset_leaf *leaf = *slot;
+        if (leaf->count > 0)
+            return;
+        set->bytes -= leaf_bytes(leaf);
+        free(leaf);
+        *slot = NULL;
+        if (depth > 0)
+            ((struct node *)*path[depth - 1])->used--;
+    }
+    while (depth > 0 && ((struct node *)*path[depth - 1])->used == 0) {
+        depth--;
+        set->bytes -= sizeof(struct node);
+        free(*path[depth]);
+        *path[depth] = NULL;
+        if (depth > 0)
+            ((struct node *)*path[depth - 1])->used--;
+    }
+    if (set->root == NULL)
+        set->height = 0;
+    set->last_leaf = NULL;
+}
+
+/* The slot of this region's leaf, with all nodes above it made. */
+static void **make_slot(struct pageset *set, uint64_t region)
+{
+    if (grow_to(set, region) != PF_OK)
+        return NULL;
+    void **slot = &set->root;
+    struct node *above = NULL;
+    for (unsigned level = set->height; level > 0; level--) {
+        if (*slot == NULL) {
+            *slot = node_new(set);
+            if (*slot == NULL) {
+                prune(set, region);
+                return NULL;
+            }
+            if (above != NULL)
+                above->used++;
+        }
+        above = *slot;
+        slot = &above->child[way_of(region, level)];
+    }
+    if (*slot == NULL) {
+        struct pageset_leaf *leaf = leaf_new(false);
+        if (leaf == NULL) {
+            prune(set, region);
+            return NULL;
+        }
+        set->bytes += leaf_bytes(leaf);
+        *slot = leaf;
+        if (above != NULL)
+            above->used++;
+    }
+    return slot;
+}
+
+/* Replace a region's leaf by the same members in the other shape. */
+static void reshape(struct pageset *set, void **slot, struct pageset_leaf *shaped)
+{
+    struct pageset_leaf *old = *slot;
+    set->bytes += leaf_bytes(shaped);
+    set->bytes -= leaf_bytes(old);
+    free(old);
+    *slot = shaped;
+    set->last_leaf = NULL;
+}
+
+/* ---- the set ---- */
+
+pf_err pageset_add(struct pageset *set, uint64_t id, bool *out_added)
+{
+    const uint64_t region = region_of(id);
+    struct pageset_leaf *leaf = leaf_of(set, region);
+    if (leaf != NULL && leaf_has(leaf, place_of(id))) {
+        *out_added = false;
+        return PF_OK;
+    }
+    if (leaf == NULL || (!leaf->dense && leaf->count == SPARSE_MAX)) {
+        void **slot = make_slot(set, region);
+        if (slot == NULL)
+            return PF_E_NO_MEMORY;
+        leaf = *slot;
+        if (!leaf->dense && leaf->count == SPARSE_MAX) {
+            struct pageset_leaf *dense = leaf_densified(leaf);
+            if (dense == NULL)
+                return PF_E_NO_MEMORY;
+            reshape(set, slot, dense);
+            leaf = dense;
+        }
+        set->last_region = region;
+        set->last_leaf = leaf;
+    }
+    leaf_insert(leaf, place_of(id));
+    set->count++;
+    *out_added = true;
+    return PF_OK;
+}
+
+bool pageset_remove(struct pageset *set, uint64_t id)
+{
+    const uint64_t region = region_of(id);
+    struct pageset_leaf *leaf = leaf_of(set, region);
+    if (leaf == NULL || !leaf_has(leaf, place_of(id)))
+        return false;
+    leaf_delete(leaf, place_of(id));
+    set->count--;
+    if (leaf->count == 0) {
+        prune(set, region);
+    } else if (leaf->dense && leaf->count <= SPARSE_AGAIN) {
+        struct pageset_leaf *thin = leaf_thinned(leaf);
+        if (thin != NULL) /* otherwise it just stays a bitmap */
+            reshape(set, leaf_slot(set, region), thin);
+    }
+    return true;
+}
+
+bool pageset_has(struct pageset *set, uint64_t id)
+{
+    const struct pageset_leaf *leaf = leaf_of(set, region_of(id));
+    return leaf != NULL && leaf_has(leaf, place_of(id));
+}
+
+/* The first region >= from that has a leaf. Down from the root; where a child is missing,
+ * on to the next one, and up when a node has no more. */
+static struct pageset_leaf *leaf_from(const struct pageset *set, uint64_t from,
+                                      uint64_t *out_region)
+{
+    if (set->root == NULL || !region_fits(from, set->height))
+        return NULL;
+    struct node *path[MAX_HEIGHT + 1];
+    unsigned way[MAX_HEIGHT + 1];
+    unsigned level = set->height;
+    uint64_t region = from;
+    void *at = set->root;
+
+    for (;;) {
+        if (at != NULL && level == 0) {
+            *out_region = region;
+            return at;
+        }
+        if (at != NULL) {
+            path[level] = at;
+            way[level] = way_of(region, level);
+            at = path[level]->child[way[level]];
+            level--;
+            continue;
+        }
+        do { /* up to a node that has another way, and one way on */
+            if (++level > set->height)
+                return NULL;
+        } while (++way[level] == WAYS);
+        const unsigned below = WAY_BITS * (level - 1);
+        const uint64_t high = below + WAY_BITS >= 64 ? 0 : region >> (below + WAY_BITS);
+        region = ((high << WAY_BITS) | way[level]) << below;
+        at = path[level]->child[way[level]];
+        level--;
+    }
+}
+
+bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id)
+{
+    uint64_t region = region_of(from);
+    unsigned place = place_of(from);
+    for (;;) {
+        uint64_t found;
+        const struct pageset_leaf *leaf = leaf_from(set, region, &found);
+        if (leaf == NULL)
+            return false;
+        const unsigned at = leaf_find(leaf, found == region ? place : 0, true);
+        if (at < REGION_PAGES) {
+            *out_id = (found << REGION_BITS) | at;
+            return true;
+        }
+        region = found + 1;
+        place = 0;
+    }
+}
+
+uint64_t pageset_next_gap(const struct pageset *set, uint64_t from)
+{
+    uint64_t region = region_of(from);
+    unsigned place = place_of(from);
+    for (;; region++, place = 0) {
+        void **slot = leaf_slot(set, region);
+        if (slot == NULL || *slot == NULL)
+            return (region << REGION_BITS) | place;
+        const unsigned at = leaf_find(*slot, place, false);
+        if (at < REGION_PAGES)
+            return (region << REGION_BITS) | at;
+    }
+}
+
+void pageset_clear(struct pageset *set)
+{
+    uint64_t region;
+    struct pageset_leaf *leaf;
+    while ((leaf = leaf_from(set, 0, &region)) != NULL) {
+        leaf->count = 0;
+        prune(set, region);
+    }
+    *set = (struct pageset){0};
+}
+
+pf_err pageset_copy(const struct pageset *set, struct pageset *out_copy)
+{
+    uint64_t region = 0;
+    const struct pageset_leaf *leaf;
+    while ((leaf = leaf_from(set, region, &region)) != NULL) {
+        void **slot = make_slot(out_copy, region);
+        struct pageset_leaf *twin = slot == NULL ? NULL : malloc(leaf_bytes(leaf));
+        if (twin == NULL) {
+            pageset_clear(out_copy);
+            return PF_E_NO_MEMORY;
+        }
+        memcpy(twin, leaf, leaf_bytes(leaf));
+        reshape(out_copy, slot, twin);
+        out_copy->count += leaf->count;
+        region++;
+    }
+    return PF_OK;
+}

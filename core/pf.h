@@ -1,0 +1,236 @@
+/* pf.h: the page allocator of V3 database files. The whole public API.
+ *
+ * The only core header that fs/ and other programs include. Units: a page id is
+ * a u64, pages are PF_PAGE_SIZE bytes, page 0 is the 112-byte header, pages 0
+ * and 1 are reserved for ever. "section N" is a section of core/FORMAT.md.
+ *
+ * Threads: every function may be called from several threads at once, except
+ * pf_close(), which needs the store to itself. Queries never wait for a disk
+ * that is syncing; those marked "may read the free list" wait for the first
+ * walk of it.
+ *
+ * Durability: a change has a log sequence number (LSN). With out_lsn NULL a
+ * function returns when its change is durable; otherwise it returns at once,
+ * the change is visible to every query, and pf_wait() makes it durable.
+ * Callers who wait at the same time share one sync.
+ *
+ * Errors: functions return pf_err and leave their out-parameters untouched on
+ * failure. Any function that changes a store may return PF_E_READ_ONLY,
+ * PF_E_IO, PF_E_STALE, PF_E_CORRUPT, PF_E_NO_MEMORY; a failed write or sync is
+ * final and leaves the store read-only until it is opened again. */
+#ifndef PF_PF_H
+#define PF_PF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define PF_CHECK __attribute__((warn_unused_result))
+
+enum {
+    PF_PAGE_SIZE = 4096,
+    PF_HEADER_SIZE = 112,
+    PF_FIRST_PAGE = 2,    /* the first id that can ever be handed out */
+    PF_REASON_SIZE = 512, /* bytes for a sentence, terminator included */
+};
+
+typedef struct pf_store pf_store; /* opaque; pf_open() makes it, pf_close() ends it */
+
+typedef enum pf_state {
+    PF_STATE_FREE,
+    PF_STATE_ALLOCATED,
+    PF_STATE_PINNED, /* allocated, and pinned or held at least once */
+} pf_state;
+
+/* Pages first .. first + count - 1; count >= 1. */
+struct pf_range {
+    uint64_t first;
+    uint64_t count;
+};
+
+/* The 17 fields of the header as they are on disk. Section 1. */
+struct pf_header {
+    uint8_t magic[8];
+    uint32_t version, flags;
+    uint64_t node_count, edge_count;
+    uint32_t schema_version, reserved;
+    uint64_t node_data_offset, edge_data_offset;
+    uint64_t outgoing_cluster_offset, incoming_cluster_offset;
+    uint64_t free_space_offset, root_index_page;
+    uint64_t free_page_list_head, total_pages;
+    uint32_t page_size, btree_height;
+};
+
+struct pf_stats {
+    uint64_t total_pages; /* at least 2 */
+    uint64_t allocated_pages, free_pages, pinned_pages; /* allocated + free == total */
+    uint64_t free_list_head; /* the page the next allocation reuses, 0 = none */
+    uint64_t file_bytes;
+    bool free_known; /* false: the newest trunk is unreadable, nothing is free as far as we know */
+    /* since open: pages, except commits */
+    uint64_t allocations, deallocations, pins, unpins, refused, commits, synced_bytes;
+};
+
+struct pf_page {
+    pf_state state;
+    bool trunk;     /* free, and lists other free pages */
+    uint32_t pins;  /* holds included */
+    uint32_t holds;
+};
+
+enum pf_mode { PF_MODE_RW, PF_MODE_RO, PF_MODE_MEMORY };
+
+struct pf_info {
+    enum pf_mode mode;
+    bool failed;                 /* read-only since a failure after open */
+    char reason[PF_REASON_SIZE]; /* why it is read-only; "" when it is not */
+    char lock[64];               /* which locks are held, and the lease probe's answer */
+    char journal[128];           /* state of the journal in words */
+};
+
+struct pf_options {
+    bool read_only;     /* open O_RDONLY, change nothing, not even a side file */
+    bool require_rw;    /* PF_E_NEEDS_WRITE instead of falling back to read-only */
+    bool no_sync;       /* never wait for the disk: scratch work */
+    uint64_t max_pages; /* limit of total_pages for allocations; 0 = none */
+};
+
+/* ---- open, create, close ---- */
+
+/* Make a new database of `total_pages` pages (0 or >= 2, all allocated) at `path`, durably.
+ * Errors: PF_E_EXISTS, PF_E_INVALID, PF_E_NO_SPACE, PF_E_ACCESS, PF_E_NOT_FOUND, PF_E_IO.
+ * Section 1. */
+PF_CHECK pf_err pf_create(const char *path, uint64_t total_pages);
+
+/* Open a database: lock it, recover it, validate it. O(1) whatever its size.
+ *
+ * options     NULL = read-write, no limit
+ * out_store   owned by the caller until pf_close()
+ * out_reason  PF_REASON_SIZE bytes or NULL: on failure, a sentence with the details
+ *
+ * When writing could destroy data the store is opened read-only and pf_info() says why.
+ * Errors: every header error of err.h, PF_E_NOT_REGULAR, PF_E_LOCKED (the reason names
+ * the holder), PF_E_NEEDS_WRITE, PF_E_NOT_FOUND, PF_E_ACCESS, PF_E_IO, PF_E_NO_MEMORY. */
+PF_CHECK pf_err pf_open(const char *path, const struct pf_options *options,
+                        pf_store **out_store, char *out_reason);
+
+/* Make an allocator that lives in memory only, with `total_pages` pages, all allocated. */
+PF_CHECK pf_err pf_open_memory(uint64_t total_pages, pf_store **out_store);
+
+/* Commit what is pending and release everything, in any case; NULL is fine.
+ * Returns what the last commit or sync returned. */
+pf_err pf_close(pf_store *store);
+
+/* An independent allocator in memory: the same states, pins and next pages; its pages
+ * read as zeros. Nothing it does reaches the file. May read the free list. */
+PF_CHECK pf_err pf_clone(pf_store *store, pf_store **out_clone);
+
+/* ---- allocate ---- */
+
+/* Take the page freed last, or a new one at the end (which reads as zeros); a reused
+ * page keeps its old bytes. Disk space for it is reserved.
+ * Errors: PF_E_NO_SPACE, PF_E_QUOTA, PF_E_FILE_LIMIT, PF_E_LIMIT, PF_E_MAX_PAGES. */
+PF_CHECK pf_err pf_page_alloc(pf_store *store, uint64_t *out_page_id, uint64_t *out_lsn);
+/* The same, `count` times as one transaction; out_page_ids has room for count ids. */
+PF_CHECK pf_err pf_pages_alloc(pf_store *store, uint64_t count, uint64_t *out_page_ids,
+                               uint64_t *out_lsn);
+/* `count` consecutive pages: the lowest run of free pages that is long enough, or new
+ * ones at the end. May read the free list. */
+PF_CHECK pf_err pf_pages_alloc_contiguous(pf_store *store, uint64_t count,
+                                          uint64_t *out_first_id, uint64_t *out_lsn);
+/* Take exactly this free page out of the free list. May read the free list.
+ * Errors: PF_E_NO_PAGE, PF_E_RESERVED, PF_E_ALREADY_ALLOC, PF_E_ALREADY_PINNED. */
+PF_CHECK pf_err pf_page_take(pf_store *store, uint64_t page_id, uint64_t *out_lsn);
+
+/* ---- deallocate ---- */
+
+/* Put a page on top of the free list; its bytes stay, but for a trunk's. May read the
+ * free list. Errors: PF_E_NO_PAGE, PF_E_RESERVED, PF_E_ALREADY_FREE, PF_E_PINNED, PF_E_HELD,
+ * PF_E_NO_SPACE (a trunk in a hole of the file). */
+PF_CHECK pf_err pf_page_free(pf_store *store, uint64_t page_id, uint64_t *out_lsn);
+/* All pages of `ranges`, in that order, or none. out_bad_id (or NULL): the page that was
+ * refused. A page named twice is a double free. */
+PF_CHECK pf_err pf_pages_free(pf_store *store, const struct pf_range *ranges,
+                              size_t range_count, uint64_t *out_bad_id, uint64_t *out_lsn);
+
+/* ---- pins: counts that belong to the open store, not to the file ---- */
+
+/* All or none; a page named twice is pinned twice. pin: PF_E_NO_PAGE, PF_E_RESERVED,
+ * PF_E_IS_FREE, PF_E_TOO_MANY_PINS, PF_E_NO_MEMORY. unpin also: PF_E_NOT_PINNED, PF_E_HELD.
+ * May read the free list. PF_E_READ_ONLY on a read-only store. */
+PF_CHECK pf_err pf_pages_pin(pf_store *store, const struct pf_range *ranges,
+                             size_t range_count, uint64_t *out_bad_id);
+PF_CHECK pf_err pf_pages_unpin(pf_store *store, const struct pf_range *ranges,
+                               size_t range_count, uint64_t *out_bad_id);
+PF_CHECK pf_err pf_page_pin(pf_store *store, uint64_t page_id);
+PF_CHECK pf_err pf_page_unpin(pf_store *store, uint64_t page_id);
+/* Drop all pins but the holds; PF_E_NOT_PINNED when there are none. */
+PF_CHECK pf_err pf_page_unpin_all(pf_store *store, uint64_t page_id);
+/* A hold is a pin that only pf_page_unhold() ends. pf_page_unhold() of a page that is
+ * not held is a caller's bug. */
+PF_CHECK pf_err pf_page_hold(pf_store *store, uint64_t page_id);
+void pf_page_unhold(pf_store *store, uint64_t page_id);
+/* The lowest pinned page >= page_id; false when there is none. */
+bool pf_pinned_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
+
+/* ---- queries ---- */
+
+/* State, trunk or not, pins of one page. May read the free list.
+ * Errors: PF_E_NO_PAGE, PF_E_CORRUPT, PF_E_IO. */
+PF_CHECK pf_err pf_page_get(pf_store *store, uint64_t page_id, struct pf_page *out_page);
+/* The end (exclusive) of a run of pages, starting at page_id, that have its state and
+ * trunk flag; very long runs of free pages come in pieces. May read the free list. */
+PF_CHECK pf_err pf_page_run(pf_store *store, uint64_t page_id, struct pf_page *out_page,
+                            uint64_t *out_end_id);
+/* O(1), never waits. */
+void pf_stats_get(pf_store *store, struct pf_stats *out_stats);
+uint64_t pf_total_pages(pf_store *store);
+uint64_t pf_free_list_head(pf_store *store); /* see pf_stats */
+void pf_header_get(pf_store *store, struct pf_header *out_header);
+void pf_info_get(pf_store *store, struct pf_info *out_info);
+bool pf_writable(pf_store *store);
+/* The free list from its `index`-th page on (0 = handed out next), at most `max` ids;
+ * *out_count is 0 past the end. May read the free list. */
+PF_CHECK pf_err pf_freelist_get(pf_store *store, uint64_t index, size_t max,
+                                uint64_t *out_page_ids, size_t *out_count);
+/* True once the free list was walked (or found corrupt): then nothing above has to read
+ * it any more. pf_freelist_load() walks it now. */
+bool pf_freelist_loaded(pf_store *store);
+PF_CHECK pf_err pf_freelist_load(pf_store *store);
+
+/* ---- page contents ---- */
+
+/* Byte offset of a page in the file. PF_E_RANGE when it would not fit a file offset. Section 2. */
+PF_CHECK pf_err pf_page_offset(uint64_t page_id, uint64_t *out_offset);
+/* Copy a page as it is now, pending changes included, into `page` (PF_PAGE_SIZE bytes).
+ * Page 0 has PF_HEADER_SIZE bytes, the rest of `page` is zeroed; so are bytes that an
+ * unpadded last page lacks. PF_E_NO_PAGE, PF_E_IO, PF_E_STALE. */
+PF_CHECK pf_err pf_page_read(pf_store *store, uint64_t page_id, uint8_t *page);
+/* Replace bytes offset .. offset + length - 1 of an allocated page, as one transaction.
+ * PF_E_NO_PAGE, PF_E_RESERVED, PF_E_DATA_FREE, PF_E_PAST_PAGE (offset + length over
+ * PF_PAGE_SIZE), PF_E_NO_SPACE. May read the free list. */
+PF_CHECK pf_err pf_page_write(pf_store *store, uint64_t page_id, size_t offset,
+                              const uint8_t *bytes, size_t length, uint64_t *out_lsn);
+/* XXH3-64 of `length` bytes, and whether it equals `stored`. */
+uint64_t pf_checksum(const void *bytes, size_t length);
+bool pf_validate_checksum(const void *bytes, size_t length, uint64_t stored);
+/* The file format's own sum: 32 bits wide, about 8 bits strong. Section 2. */
+uint32_t pf_xor_sum(const void *bytes, size_t length);
+/* When `page` is a trunk page of ours with this id: its stored and computed sums. */
+bool pf_trunk_sums(uint64_t page_id, const uint8_t *page, uint64_t *out_stored,
+                   uint64_t *out_computed);
+
+/* ---- durability ---- */
+
+/* Return when the change with this LSN, and all before it, are durable. */
+PF_CHECK pf_err pf_wait(pf_store *store, uint64_t lsn);
+/* Make everything done so far durable (also with no_sync). */
+PF_CHECK pf_err pf_sync(pf_store *store);
+/* pf_sync(), then bring everything into the database file and restart the journal. */
+PF_CHECK pf_err pf_checkpoint(pf_store *store);
+/* 0 = no limit. */
+void pf_set_max_pages(pf_store *store, uint64_t max_pages);
+
+#endif

@@ -1,0 +1,173 @@
+/* query.c: questions about pages and counts. None of them waits for a sync. */
+#include "store.h"
+
+#include <string.h>
+
+/* The walk of the free list must be complete (or the store empty of it). */
+static void page_locked(pf_store *store, uint64_t page_id, struct pf_page *out_page)
+{
+    *out_page = (struct pf_page){.state = PF_STATE_ALLOCATED};
+    if (pageset_has(&store->fl.free, page_id)) {
+        out_page->state = PF_STATE_FREE;
+        out_page->trunk = freelist_trunk(&store->fl, page_id) != NULL;
+    } else if (store->pins.pages.count > 0) {
+        out_page->pins = pins_of(&store->pins, page_id);
+        out_page->holds = pins_holds_of(&store->pins, page_id);
+        if (out_page->pins > 0)
+            out_page->state = PF_STATE_PINNED;
+    }
+}
+
+/* Take `lock`, with the free list known. */
+static pf_err query_begin(pf_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    if (store->fl.unknown_head == 0 && !store->fl.corrupt)
+        return PF_OK;
+    pthread_mutex_unlock(&store->lock);
+    const pf_err err = load_for_query(store);
+    if (err == PF_OK)
+        pthread_mutex_lock(&store->lock);
+    return err;
+}
+
+pf_err pf_page_get(pf_store *store, uint64_t page_id, struct pf_page *out_page)
+{
+    if (page_id >= pf_total_pages(store))
+        return PF_E_NO_PAGE;
+    const pf_err err = query_begin(store);
+    if (err != PF_OK)
+        return err;
+    page_locked(store, page_id, out_page);
+    pthread_mutex_unlock(&store->lock);
+    return PF_OK;
+}
+
+/* Where the pages of this state that follow page_id end, pins and trunks aside. */
+static uint64_t plain_end(pf_store *store, uint64_t page_id, bool is_free)
+{
+    uint64_t end = store->total_pages;
+    if (is_free)
+        return pageset_next_gap(&store->fl.free, page_id);
+    (void)pageset_next(&store->fl.free, page_id, &end);
+    return end;
+}
+
+/* Trunks lie anywhere among free pages: look at each, but not at so many that others
+ * would wait for `lock`. */
+static uint64_t same_kind_end(pf_store *store, uint64_t page_id, uint64_t end, bool trunk)
+{
+    enum { LOOK_AHEAD = 65536 };
+    uint64_t at = page_id + 1;
+    if (end - page_id > LOOK_AHEAD)
+        end = page_id + LOOK_AHEAD;
+    while (at < end && (freelist_trunk(&store->fl, at) != NULL) == trunk)
+        at++;
+    return at;
+}
+
+pf_err pf_page_run(pf_store *store, uint64_t page_id, struct pf_page *out_page,
+                   uint64_t *out_end_id)
+{
+    if (page_id >= pf_total_pages(store))
+        return PF_E_NO_PAGE;
+    const pf_err err = query_begin(store);
+    if (err != PF_OK)
+        return err;
+    uint64_t end, pinned;
+    page_locked(store, page_id, out_page);
+    end = plain_end(store, page_id, out_page->state == PF_STATE_FREE);
+    if (out_page->state == PF_STATE_PINNED)
+        end = pageset_next_gap(&store->pins.pages, page_id);
+    else if (out_page->state == PF_STATE_ALLOCATED &&
+             pageset_next(&store->pins.pages, page_id, &pinned) && pinned < end)
+        end = pinned;
+    if (out_page->state == PF_STATE_FREE)
+        end = same_kind_end(store, page_id, end, out_page->trunk);
+    pthread_mutex_unlock(&store->lock);
+    *out_end_id = end;
+    return PF_OK;
+}
+
+void pf_stats_get(pf_store *store, struct pf_stats *out_stats)
+{
+    pthread_mutex_lock(&store->lock);
+    *out_stats = store->counters;
+    out_stats->total_pages = store->total_pages;
+    out_stats->free_pages = store->fl.total;
+    out_stats->allocated_pages = store->total_pages - store->fl.total;
+    out_stats->pinned_pages = store->pins.pages.count;
+    out_stats->free_list_head = freelist_top(&store->fl);
+    out_stats->free_known = !store->fl.corrupt;
+    out_stats->file_bytes = store->file_size;
+    pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t pf_total_pages(pf_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    const uint64_t total = store->total_pages;
+    pthread_mutex_unlock(&store->lock);
+    return total;
+}
+
+uint64_t pf_free_list_head(pf_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    const uint64_t head = freelist_top(&store->fl);
+    pthread_mutex_unlock(&store->lock);
+    return head;
+}
+
+void pf_header_get(pf_store *store, struct pf_header *out_header)
+{
+    pthread_mutex_lock(&store->lock);
+    *out_header = store->header;
+    if (store->mode != PF_MODE_RO) {
+        out_header->free_page_list_head = freelist_head(&store->fl);
+        if (store->total_pages > PF_FIRST_PAGE)
+            out_header->total_pages = store->total_pages;
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* Ids of one block from its `skip`-th page on, as they would be handed out. */
+static size_t ids_of_block(const struct trunk *t, uint64_t skip, size_t max, uint64_t *out)
+{
+    size_t n = 0;
+    for (uint64_t i = skip; i <= t->leaf_count && n < max; i++)
+        out[n++] = i < t->leaf_count ? t->leaf[t->leaf_count - 1 - i] : t->page_id;
+    return n;
+}
+
+pf_err pf_freelist_get(pf_store *store, uint64_t index, size_t max, uint64_t *out_page_ids,
+                       size_t *out_count)
+{
+    size_t n = 0;
+    pf_err err = load_for_query(store);
+    if (err != PF_OK)
+        return err;
+    pthread_mutex_lock(&store->writer); /* the list stays as it is meanwhile */
+    while (n < max && err == PF_OK) {
+        uint64_t above = 0;
+        pthread_mutex_lock(&store->lock);
+        struct fl_entry *entry = freelist_skip(&store->fl, index + n, &above);
+        pthread_mutex_unlock(&store->lock);
+        if (entry == NULL)
+            break;
+        const bool was_there = entry->block != NULL;
+        err = load_block(store, entry);
+        if (err == PF_OK)
+            n += ids_of_block(&entry->block->trunk, index + n - above, max - n,
+                              out_page_ids + n);
+        if (!was_there) {
+            pthread_mutex_lock(&store->lock);
+            freelist_trim(&store->fl);
+            pthread_mutex_unlock(&store->lock);
+        }
+    }
+    pthread_mutex_unlock(&store->writer);
+    if (err == PF_OK)
+        *out_count = n;
+    return err;
+}

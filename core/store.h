@@ -1,0 +1,111 @@
+/* store.h: the open database: what pf_store is, and the helpers its operations share.
+ * For core only; store.c opens with the invariants.
+ *
+ * Locks, taken in this order:
+ *   writer  one change at a time; held across the reads and reservations a change
+ *           needs, never across a sync
+ *   lock    all fields below it; held only for memory
+ * The thread that set `committing` is the leader: it alone writes and syncs the files,
+ * holding neither lock. */
+#ifndef PF_STORE_H
+#define PF_STORE_H
+
+#include <pthread.h>
+
+#include "batch.h"
+#include "dev.h"
+#include "format.h"
+#include "freelist.h"
+#include "pf.h"
+#include "pins.h"
+
+struct pf_store {
+    /* fixed when open returns */
+    struct pf_file *db;
+    enum pf_mode mode;
+    bool no_sync;
+    char lock_text[64];
+
+    pthread_mutex_t writer;
+    /* writer: what is known to have disk space behind it */
+    uint64_t reserved_end;  /* bytes of the file, also past its end */
+    bool dense;             /* the file had no hole when it was opened */
+    bool cannot_reserve;    /* the file system does not know how */
+    struct pageset backed;  /* windows of pages that were reserved since */
+
+    pthread_mutex_t lock;
+    pthread_cond_t committed; /* a commit ended */
+    /* the state with the youngest change in it */
+    struct freelist fl;
+    struct pins pins;
+    struct pf_header header;
+    uint64_t total_pages;
+    uint64_t file_size;
+    uint64_t max_pages;
+    uint64_t lsn;
+    struct batch pending; /* changes no leader has taken yet */
+    /* commit */
+    bool committing;
+    struct batch inflight; /* what the leader brings to the disk now */
+    uint64_t durable_lsn;
+    uint64_t batches; /* taken by a leader so far: tells readers that one began */
+    uint64_t file_end; /* size of the database when the last commit ended */
+    /* latch */
+    bool failed;
+    pf_err failure;
+    char reason[PF_REASON_SIZE];
+    struct pf_stats counters; /* only the "since open" fields */
+
+    /* leader: the database as we last wrote it; bytes written and synced */
+    uint8_t disk_header[PF_HEADER_SIZE];
+    uint64_t disk_size;
+    uint64_t synced_bytes;
+};
+
+/* ---- store.c ---- */
+
+/* A store over `db` (owned from now on, also on failure), locks made, nothing read. */
+PF_CHECK pf_err store_new(struct pf_file *db, enum pf_mode mode, pf_store **out_store);
+/* Free memory and close files; nothing is written. */
+void store_delete(pf_store *store);
+/* Go read-only for good. The first reason stays. `lock` held. */
+void store_fail_locked(pf_store *store, pf_err err, const char *reason);
+/* store_fail_locked() when the free list turned out corrupt; passes err on. */
+pf_err store_note_corrupt(pf_store *store, pf_err err);
+/* PF_OK when pages of this id exist and are not reserved. `lock` or `writer` held. */
+PF_CHECK pf_err store_check_page(const pf_store *store, uint64_t page_id);
+
+/* ---- change.c ---- */
+
+/* Begin a change: wait for `writer`, refuse on a read-only store (then it is not held). */
+PF_CHECK pf_err change_begin(pf_store *store);
+/* End it: give it an LSN (err PF_OK), release `writer`, wait as pf.h says. */
+pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn);
+
+/* ---- walk of the free list: load.c; `writer` held ---- */
+
+/* The first visit, at open. */
+PF_CHECK pf_err load_newest(pf_store *store);
+/* Make known and bring into memory the blocks of the next `count` pages, and the block
+ * that is newest without them. */
+PF_CHECK pf_err load_top(pf_store *store, uint64_t count);
+PF_CHECK pf_err load_all(pf_store *store);
+/* load_all() for a query that holds nothing. */
+PF_CHECK pf_err load_for_query(pf_store *store);
+/* Contents of a known block. */
+PF_CHECK pf_err load_block(pf_store *store, struct fl_entry *entry);
+/* Mark the blocks that hold pages of this range; bring them and their neighbours into
+ * memory. */
+PF_CHECK pf_err load_hits(pf_store *store, uint64_t first, uint64_t count);
+
+/* ---- reserve.c; `writer` held ---- */
+
+PF_CHECK pf_err reserve_growth(pf_store *store, uint64_t new_total);
+PF_CHECK pf_err reserve_page(pf_store *store, uint64_t page_id);
+
+/* ---- commit.c ---- */
+
+/* The batch `pending` is large: commit before more is added. */
+PF_CHECK pf_err commit_if_large(pf_store *store);
+
+#endif
