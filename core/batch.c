@@ -41,7 +41,8 @@ pf_err batch_prepare(struct batch *batch, uint64_t page_id, size_t length)
     return PF_OK;
 }
 
-void batch_write(struct batch *batch, uint64_t page_id, const uint8_t *bytes, size_t length)
+void batch_write(struct batch *batch, uint64_t page_id, const uint8_t *bytes,
+                 size_t length)
 {
     struct batch_image *image = image_at(batch, page_id);
     assert(image != NULL && length <= image->room);

@@ -24,12 +24,14 @@ void batch_clear(struct batch *batch);
  * PF_E_NO_MEMORY. */
 PF_CHECK pf_err batch_prepare(struct batch *batch, uint64_t page_id, size_t length);
 /* Bytes 0 .. length - 1 of the page become `bytes`. Prepared before. */
-void batch_write(struct batch *batch, uint64_t page_id, const uint8_t *bytes, size_t length);
+void batch_write(struct batch *batch, uint64_t page_id, const uint8_t *bytes,
+                 size_t length);
 /* The page's image; NULL when the batch does not change the page. */
 const struct batch_image *batch_get(const struct batch *batch, uint64_t page_id);
 /* Put what the batch knows of the page over `page`. */
 void batch_overlay(const struct batch *batch, uint64_t page_id, uint8_t *page);
 /* The ids of all changed pages in ascending order, malloc'ed. PF_E_NO_MEMORY. */
-PF_CHECK pf_err batch_pages(const struct batch *batch, uint64_t **out_ids, size_t *out_count);
+PF_CHECK pf_err batch_pages(const struct batch *batch, uint64_t **out_ids,
+                            size_t *out_count);
 
 #endif

@@ -1,19 +1,19 @@
-/* change.c: allocate and deallocate. Each operation: check, bring what it needs into
- * memory and reserve space (only `writer` held), then change all under `lock`. */
+/* change.c: allocate and deallocate. Each operation: check, bring what it needs
+ * into memory and reserve space (only `writer` held), then change all under
+ * `lock`. */
 #include "store.h"
 
 pf_err change_begin(pf_store *store)
 {
-    pf_err err = commit_if_large(store);
     pthread_mutex_lock(&store->writer);
-    if (err == PF_OK && !pf_writable(store))
-        err = PF_E_READ_ONLY;
-    if (err != PF_OK)
-        pthread_mutex_unlock(&store->writer);
-    return err;
+    if (pf_writable(store))
+        return PF_OK;
+    pthread_mutex_unlock(&store->writer);
+    return PF_E_READ_ONLY;
 }
 
-/* A change that was refused for what it asked, not for what the machine lacks. */
+/* A change that was refused for what it asked, not for what the machine lacks.
+ */
 static bool is_refusal(pf_err err)
 {
     return err != PF_OK && err < PF_E_READ_ONLY;
@@ -69,7 +69,8 @@ static pf_err reserve_top(pf_store *store, uint64_t count)
     pf_err err = PF_OK;
     if (store->dense)
         return PF_OK;
-    for (const struct fl_entry *e = store->fl.newest; e != NULL && count > 0; e = e->older) {
+    for (const struct fl_entry *e = store->fl.newest; e != NULL && count > 0;
+         e = e->older) {
         for (uint32_t i = e->leaf_count; i > 0 && count > 0 && err == PF_OK; i--, count--)
             err = reserve_page(store, e->block->trunk.leaf[i - 1]);
         if (err == PF_OK) /* its magic is cleared, or it is handed out, or both */
@@ -81,9 +82,21 @@ static pf_err reserve_top(pf_store *store, uint64_t count)
     return err;
 }
 
+/* How many trunks the next `count` pops will take. */
+static uint64_t trunks_among(const pf_store *store, uint64_t count)
+{
+    uint64_t trunks = 0;
+    const struct fl_entry *e = store->fl.newest;
+    for (; e != NULL && count > e->leaf_count; e = e->older, trunks++)
+        count -= (uint64_t)e->leaf_count + 1;
+    return trunks;
+}
+
 static pf_err alloc_prepare(pf_store *store, uint64_t reuse, uint64_t grow)
 {
     pf_err err = reuse > 0 ? load_top(store, reuse) : PF_OK;
+    if (err == PF_OK)
+        err = commit_reserve(store, trunks_among(store, reuse) + 1);
     if (err == PF_OK)
         err = reserve_top(store, reuse);
     if (err == PF_OK)
@@ -123,23 +136,35 @@ pf_err pf_page_alloc(pf_store *store, uint64_t *out_page_id, uint64_t *out_lsn)
     return pf_pages_alloc(store, 1, out_page_id, out_lsn);
 }
 
-/* Take free pages first .. first + count - 1 out of the list, and grow the file. */
-static pf_err take_and_grow(pf_store *store, uint64_t first, uint64_t count, uint64_t grow)
+static pf_err take_prepare(pf_store *store, uint64_t first, uint64_t count, uint64_t grow)
 {
-    pf_err err = check_growth(store, grow);
-    if (err == PF_OK && count > 0)
-        err = load_hits(store, first, count);
+    enum { IMAGES_PER_HIT = 4 }; /* itself, its new trunk, both neighbours */
+    pf_err err = count > 0 ? load_hits(store, first, count) : PF_OK;
+    uint64_t hits = 0;
+    for (const struct fl_entry *e = store->fl.newest; e != NULL && count > 0;
+         e = e->older)
+        hits += e->hit;
+    if (err == PF_OK)
+        err = commit_reserve(store, hits * IMAGES_PER_HIT + 1);
+    if (err == PF_OK)
+        err = check_growth(store, grow);
     for (uint64_t i = 0; i < count && err == PF_OK && !store->dense; i++)
         err = reserve_page(store, first + i);
     for (struct fl_entry *e = store->fl.newest; e != NULL && count > 0 && err == PF_OK;
          e = e->older) /* a leaf of it may become a trunk */
         if (e->hit && e->leaf_count > 0)
             err = reserve_page(store, e->block->trunk.leaf[0]);
-    if (err != PF_OK)
-        return err;
+    return err;
+}
 
+/* Take free pages first .. first + count - 1 out of the list, and grow the
+ * file. */
+static pf_err take_and_grow(pf_store *store, uint64_t first, uint64_t count,
+                            uint64_t grow)
+{
+    pf_err err = take_prepare(store, first, count, grow);
     pthread_mutex_lock(&store->lock);
-    if (count > 0)
+    if (err == PF_OK && count > 0)
         err = freelist_cut_prepare(&store->fl, &store->pending, first, count);
     if (err == PF_OK) {
         if (count > 0)
@@ -148,11 +173,14 @@ static pf_err take_and_grow(pf_store *store, uint64_t first, uint64_t count, uin
         store->counters.allocations += count + grow;
     }
     pthread_mutex_unlock(&store->lock);
+    if (err != PF_OK)
+        load_forget_hits(store);
     return err;
 }
 
-/* The lowest run of free pages that is long enough, else the run at the very end, which
- * growing can complete; *out_first = total_pages when there is neither. */
+/* The lowest run of free pages that is long enough, else the run at the very
+ * end, which growing can complete; *out_first = total_pages when there is
+ * neither. */
 static uint64_t find_run(pf_store *store, uint64_t count, uint64_t *out_first)
 {
     uint64_t first = 0, end = 0;
@@ -226,8 +254,8 @@ static pf_err check_ranges(const pf_store *store, const struct pf_range *ranges,
     return PF_OK;
 }
 
-/* Of the pages that are about to be pushed, those that will become trunks are written:
- * they need space behind them. */
+/* Of the pages that are about to be pushed, those that will become trunks are
+ * written: they need space behind them. */
 static pf_err reserve_trunks(pf_store *store, const struct pf_range *ranges,
                              size_t range_count)
 {
@@ -243,6 +271,15 @@ static pf_err reserve_trunks(pf_store *store, const struct pf_range *ranges,
     return err;
 }
 
+/* At most so many trunk pages change when these are pushed. */
+static uint64_t trunks_needed(const struct pf_range *ranges, size_t range_count)
+{
+    uint64_t pages = 0;
+    for (size_t i = 0; i < range_count; i++)
+        pages += ranges[i].count < UINT64_MAX - pages ? ranges[i].count : 0;
+    return pages / TRUNK_BLOCK_PAGES + 2;
+}
+
 static pf_err push_one(pf_store *store, uint64_t page_id)
 {
     if (store->pins.pages.count > 0 && pins_of(&store->pins, page_id) > 0)
@@ -250,7 +287,8 @@ static pf_err push_one(pf_store *store, uint64_t page_id)
     return freelist_push(&store->fl, &store->pending, page_id);
 }
 
-/* All or nothing: what was pushed before the refused page is taken back (S2). */
+/* All or nothing: what was pushed before the refused page is taken back (S2).
+ */
 static pf_err push_all_locked(pf_store *store, const struct pf_range *ranges,
                               size_t range_count, uint64_t *out_bad_id)
 {
@@ -283,6 +321,8 @@ pf_err pf_pages_free(pf_store *store, const struct pf_range *ranges, size_t rang
     err = check_ranges(store, ranges, range_count, &bad_id);
     if (err == PF_OK)
         err = load_all(store);
+    if (err == PF_OK)
+        err = commit_reserve(store, trunks_needed(ranges, range_count));
     if (err == PF_OK)
         err = reserve_trunks(store, ranges, range_count);
     if (err == PF_OK) {

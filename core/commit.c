@@ -1,14 +1,40 @@
 /* commit.c: the one way from memory to the database.
  *
- * Group commit: a thread that needs a change durable becomes the leader unless there is
- * one; the leader takes everything pending as one batch. Whoever comes meanwhile waits,
- * and then finds its change in the next batch. */
+ * Group commit: a thread that needs a change durable becomes the leader unless
+ * there is one; the leader takes everything pending as one batch. Whoever comes
+ * meanwhile waits, and then finds its change in the next batch.
+ *
+ * Invariants (the numbers are those of the journal's)
+ *  J0  what a record needs is reserved before its changes are made: disk space
+ * for the pages by reserve.c, journal space by commit_reserve(). J1  no byte of
+ * the database changes before the record that holds the change is durable:
+ * write_batch() goes append, sync, apply, and only then lead_locked() moves
+ * durable_lsn. J5  restart() syncs the database between the last application
+ * and the new generation; only the leader appends, so nothing is appended
+ * meanwhile. J6  an operation is acknowledged when durable_lsn has reached it.
+ *  J7  a failure here is final: store_fail_locked(). */
 #include "store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGE_IMAGES = 8192 }; /* 32 MiB of pages */
+#include "lock.h"
+#include "sectors.h"
+
+enum {
+    LARGE_IMAGES = 8192, /* 32 MiB of pages: commit before more is added */
+    IMAGE_BYTES = 9 * (SECTOR + RECORD_ENTRY), /* what a page can need in the journal */
+    FIXED_BYTES = 2 * (SECTOR + RECORD_ENTRY) + RECORD_HEAD + SECTOR,
+};
+
+struct transaction { /* what the leader took */
+    uint8_t header[PF_HEADER_SIZE];
+    uint64_t file_size;
+    uint64_t *page_ids; /* of store->inflight, ascending */
+    size_t page_count;
+    bool sync;
+};
 
 /* Is the database still as we last wrote it? */
 static pf_err check_unchanged(pf_store *store)
@@ -25,85 +51,164 @@ static pf_err check_unchanged(pf_store *store)
     return err;
 }
 
-static pf_err write_db(pf_store *store, uint64_t offset, const uint8_t *bytes, size_t length)
+/* ---- the journal's part ---- */
+
+/* J5 */
+static pf_err restart(pf_store *store, bool sync)
+{
+    pf_err err = sync ? dev_sync(store->db) : PF_OK;
+    if (err == PF_OK)
+        err = journal_restart(&store->journal, store->disk_size, sync);
+    return err;
+}
+
+static pf_err gather(pf_store *store, const struct transaction *t,
+                     struct sectors *sectors)
+{
+    pf_err err = sectors_put(sectors, store->db, 0, t->header, PF_HEADER_SIZE);
+    for (size_t i = 0; i < t->page_count && err == PF_OK; i++) {
+        const struct batch_image *image = batch_get(&store->inflight, t->page_ids[i]);
+        err = sectors_put(sectors, store->db, page_offset(t->page_ids[i]), image->bytes,
+                          image->length);
+    }
+    return err;
+}
+
+/* Append the transaction and make it durable. */
+static pf_err journal_it(pf_store *store, const struct transaction *t)
+{
+    struct journal *j = &store->journal;
+    struct sectors sectors = {0};
+    pf_err err = gather(store, t, &sectors);
+    if (err != PF_OK)
+        goto out;
+    sectors_drop_unchanged(&sectors, true);
+    if (record_length(sectors.count) > store->journal_room - j->used)
+        err = restart(store, t->sync);
+    if (err == PF_OK && j->records > 0)
+        sectors_drop_unchanged(&sectors, t->file_size != store->disk_size);
+    if (err == PF_OK && sectors.count > 0)
+        err = journal_append(j, store->journal_room, sectors.list, sectors.count,
+                             t->file_size);
+    if (err == PF_OK && sectors.count > 0) {
+        store->synced_bytes += record_length(sectors.count);
+        err = journal_sync(j, t->sync);
+    }
+out:
+    sectors_clear(&sectors);
+    return err;
+}
+
+/* ---- the database's part ---- */
+
+static pf_err write_db(pf_store *store, uint64_t offset, const uint8_t *bytes,
+                       size_t length)
 {
     store->synced_bytes += length;
     return dev_write(store->db, offset, bytes, length);
 }
 
-static pf_err apply(pf_store *store, const uint8_t header[PF_HEADER_SIZE],
-                    uint64_t file_size)
+/* Growing: the file, then the pages, then the header that promises them. */
+static pf_err apply(pf_store *store, const struct transaction *t)
 {
-    uint64_t *ids = NULL;
-    size_t count = 0;
-    pf_err err = batch_pages(&store->inflight, &ids, &count);
-    if (err == PF_OK && file_size > store->disk_size) {
-        err = dev_truncate(store->db, file_size);
+    pf_err err = PF_OK;
+    if (t->file_size > store->disk_size) {
+        err = dev_truncate(store->db, t->file_size);
         if (err == PF_OK)
-            store->disk_size = file_size;
+            store->disk_size = t->file_size;
     }
-    for (size_t i = 0; i < count && err == PF_OK; i++) {
-        const struct batch_image *image = batch_get(&store->inflight, ids[i]);
-        err = write_db(store, page_offset(ids[i]), image->bytes, image->length);
+    for (size_t i = 0; i < t->page_count && err == PF_OK; i++) {
+        const struct batch_image *image = batch_get(&store->inflight, t->page_ids[i]);
+        err = write_db(store, page_offset(t->page_ids[i]), image->bytes, image->length);
     }
-    if (err == PF_OK && memcmp(header, store->disk_header, PF_HEADER_SIZE) != 0) {
-        err = write_db(store, 0, header, PF_HEADER_SIZE);
-        memcpy(store->disk_header, header, PF_HEADER_SIZE);
+    if (err == PF_OK && memcmp(t->header, store->disk_header, PF_HEADER_SIZE) != 0) {
+        err = write_db(store, 0, t->header, PF_HEADER_SIZE);
+        memcpy(store->disk_header, t->header, PF_HEADER_SIZE);
     }
-    free(ids);
     return err;
 }
 
-static pf_err bring_to_disk(pf_store *store, const uint8_t header[PF_HEADER_SIZE],
-                            uint64_t file_size, bool sync)
+/* J1. The database is looked at again just before it is written to: between the
+ * two looks lies a sync, which can take long. */
+static pf_err write_batch(pf_store *store, struct transaction *t)
 {
-    pf_err err = check_unchanged(store);
+    pf_err err = batch_pages(&store->inflight, &t->page_ids, &t->page_count);
     if (err == PF_OK)
-        err = apply(store, header, file_size);
-    if (err == PF_OK && sync)
-        err = dev_sync(store->db);
+        err = check_unchanged(store);
+    if (err == PF_OK && store->journal_room > 0) {
+        err = journal_it(store, t);
+        if (err == PF_OK)
+            err = check_unchanged(store);
+    }
+    if (err == PF_OK)
+        err = apply(store, t);
+    free(t->page_ids);
     return err;
 }
+
+/* ---- the leader ---- */
 
 static const char *failure_text(pf_err err)
 {
-    return err == PF_E_STALE ? "the file was changed by someone else"
-                             : "writing to the disk failed";
+    return err == PF_E_STALE
+               ? "the file was changed by someone else"
+               : "writing to the disk failed; what was not acknowledged is lost";
 }
 
-/* `lock` held, no leader: be it. Takes all that is pending; nothing pending is fine. */
-static pf_err lead_locked(pf_store *store, bool sync)
+/* `lock` held, no leader: be it, and let go of `lock`. */
+static void begin_locked(pf_store *store)
 {
-    uint8_t header_bytes[PF_HEADER_SIZE];
-    if (store->failed)
-        return store->failure;
+    store->committing = true;
+    store->journal_room = store->journal.file == NULL ? 0 : store->journal.capacity;
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* Take `lock` again, latch on failure, let the next leader on. */
+static pf_err end_locked(pf_store *store, pf_err err)
+{
+    pthread_mutex_lock(&store->lock);
+    store->file_end = store->disk_size;
+    store->counters.synced_bytes = store->synced_bytes;
+    store->journal_records = store->journal.records;
+    if (err != PF_OK) {
+        store_fail_locked(store, err, failure_text(err));
+        err = store->failure;
+    }
+    store->committing = false;
+    pthread_cond_broadcast(&store->committed);
+    return err;
+}
+
+/* What a commit will bring to the disk: everything pending. */
+static void take_locked(pf_store *store, struct transaction *t)
+{
     freelist_flush(&store->fl, &store->pending);
     store->header.free_page_list_head = freelist_head(&store->fl);
     if (store->total_pages > PF_FIRST_PAGE)
         store->header.total_pages = store->total_pages;
-    header_encode(&store->header, header_bytes);
+    header_encode(&store->header, t->header);
+    t->file_size = store->file_size;
     store->inflight = store->pending;
     store->pending = (struct batch){0};
-    store->committing = true;
     store->batches++;
-    const uint64_t file_size = store->file_size;
-    pthread_mutex_unlock(&store->lock);
+}
 
-    pf_err err = bring_to_disk(store, header_bytes, file_size, sync);
-
-    pthread_mutex_lock(&store->lock);
-    store->file_end = store->disk_size;
-    if (err != PF_OK) {
-        store_fail_locked(store, err, failure_text(err));
-        err = store->failure;
-    } else if (store->inflight.last_lsn != 0) {
+static pf_err lead_locked(pf_store *store)
+{
+    struct transaction t = {.sync = !store->no_sync};
+    if (store->failed)
+        return store->failure;
+    if (store->pending.last_lsn == 0)
+        return PF_OK;
+    take_locked(store, &t);
+    begin_locked(store);
+    pf_err err = write_batch(store, &t);
+    err = end_locked(store, err);
+    if (err == PF_OK) {
         store->durable_lsn = store->inflight.last_lsn;
         store->counters.commits++;
-        store->counters.synced_bytes = store->synced_bytes;
     }
     batch_clear(&store->inflight);
-    store->committing = false;
-    pthread_cond_broadcast(&store->committed);
     return err;
 }
 
@@ -114,7 +219,7 @@ static pf_err wait_locked(pf_store *store, uint64_t lsn)
         if (store->committing)
             pthread_cond_wait(&store->committed, &store->lock);
         else
-            err = lead_locked(store, !store->no_sync);
+            err = lead_locked(store);
     }
     return err;
 }
@@ -129,18 +234,46 @@ pf_err pf_wait(pf_store *store, uint64_t lsn)
     return err;
 }
 
-pf_err pf_sync(pf_store *store)
+/* Everything committed, nobody else leading; returns holding `lock`. */
+static pf_err drain_lock(pf_store *store)
 {
-    if (store->mode == PF_MODE_RO)
-        return PF_OK;
+    pf_err err = PF_OK;
     pthread_mutex_lock(&store->lock);
-    pf_err err = wait_locked(store, store->lsn);
-    if (err == PF_OK && store->failed)
-        err = store->failure;
-    if (err == PF_OK && store->no_sync && store->counters.commits > 0) {
-        while (store->committing)
+    while (err == PF_OK && (store->committing || store->durable_lsn < store->lsn)) {
+        if (store->committing)
             pthread_cond_wait(&store->committed, &store->lock);
-        err = lead_locked(store, true);
+        else
+            err = lead_locked(store);
+    }
+    return err == PF_OK && store->failed ? store->failure : err;
+}
+
+/* A checkpoint is a good moment to ask who else has the file: nothing of ours
+ * is on its way, and the file is complete for whoever it is. */
+static void probe_others(pf_store *store)
+{
+    char holder[64], reason[PF_REASON_SIZE];
+    if (store->probe_fd < 0 || lock_probe_others(store->probe_fd) != PROBE_OTHERS)
+        return;
+    lock_name_holder(store->probe_fd, holder, sizeof holder);
+    snprintf(reason, sizeof reason, "the file was opened in %s", holder);
+    pthread_mutex_lock(&store->lock);
+    store_fail_locked(store, PF_E_STALE, reason);
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* With sync: also when the store was opened with no_sync. */
+static pf_err checkpoint(pf_store *store)
+{
+    pf_err err = drain_lock(store);
+    if (err == PF_OK) {
+        begin_locked(store);
+        err = check_unchanged(store);
+        if (err == PF_OK && store->journal_room > 0)
+            err = restart(store, true);
+        else if (err == PF_OK)
+            err = dev_sync(store->db);
+        err = end_locked(store, err);
     }
     pthread_mutex_unlock(&store->lock);
     return err;
@@ -148,15 +281,101 @@ pf_err pf_sync(pf_store *store)
 
 pf_err pf_checkpoint(pf_store *store)
 {
-    return pf_sync(store);
+    if (store->mode == PF_MODE_RO)
+        return PF_OK;
+    const pf_err err = checkpoint(store);
+    if (err == PF_OK)
+        probe_others(store);
+    return err;
 }
 
-pf_err commit_if_large(pf_store *store)
+bool pf_checkpoint_due(pf_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    const bool due =
+        store->mode == PF_MODE_RW && !store->failed && store->journal_records > 0;
+    pthread_mutex_unlock(&store->lock);
+    return due;
+}
+
+pf_err pf_sync(pf_store *store)
+{
+    if (store->mode == PF_MODE_RO)
+        return PF_OK;
+    if (store->no_sync)
+        return checkpoint(store);
+    const pf_err err = drain_lock(store);
+    pthread_mutex_unlock(&store->lock);
+    return err;
+}
+
+/* ---- J0 ---- */
+
+static pf_err grow_journal(pf_store *store, uint64_t need)
+{
+    struct journal *j = &store->journal;
+    uint64_t capacity = 0;
+    pf_err err = journal_grow(j, need, &capacity);
+    if (err == PF_OK) {
+        pthread_mutex_lock(&store->lock);
+        j->capacity = capacity;
+        pthread_mutex_unlock(&store->lock);
+    }
+    return err;
+}
+
+static pf_err make_journal(pf_store *store, uint64_t need)
+{
+    struct journal made = store->journal;
+    const uint64_t size =
+        store->journal_first_size > need ? store->journal_first_size : need;
+    const pf_err err = journal_create(&made, size, store->disk_size);
+    if (err == PF_E_EXISTS)
+        return PF_E_JOURNAL;
+    if (err == PF_OK) {
+        pthread_mutex_lock(&store->lock);
+        store->journal = made;
+        pthread_mutex_unlock(&store->lock);
+    }
+    return err;
+}
+
+pf_err commit_reserve(pf_store *store, uint64_t images)
+{
+    struct journal *j = &store->journal;
+    pthread_mutex_lock(&store->lock);
+    const uint64_t pending = store->pending.images.count;
+    pf_err err = PF_OK;
+    if (pending > 0 && (pending + images > LARGE_IMAGES ||
+                        (j->file != NULL &&
+                         FIXED_BYTES + (pending + images) * IMAGE_BYTES > j->capacity)))
+        err = wait_locked(store, store->lsn);
+    const uint64_t left = store->pending.images.count;
+    pthread_mutex_unlock(&store->lock);
+    if (err != PF_OK || j->place == NULL)
+        return err;
+    const uint64_t need = JOURNAL_START + FIXED_BYTES + (left + images) * IMAGE_BYTES;
+    if (j->file == NULL)
+        err = make_journal(store, need);
+    else if (need > j->capacity)
+        err = grow_journal(store, need);
+    return err;
+}
+
+/* ---- close ---- */
+
+pf_err commit_close(pf_store *store)
 {
     pf_err err = PF_OK;
-    pthread_mutex_lock(&store->lock);
-    if (store->pending.images.count > LARGE_IMAGES)
-        err = wait_locked(store, store->lsn);
-    pthread_mutex_unlock(&store->lock);
-    return err == PF_OK ? PF_OK : PF_E_READ_ONLY;
+    if (store->mode != PF_MODE_RW || (store->lsn == 0 && store->journal.file == NULL))
+        return PF_OK;
+    err = checkpoint(store);
+    if (err == PF_OK && store->reserved_end > store->disk_size)
+        err = dev_truncate(store->db, store->disk_size); /* give back the reserve */
+    /* after a failure the journal stays, unless there is nothing in it */
+    if (store->journal.file != NULL && (err == PF_OK || store->journal.records == 0)) {
+        const pf_err ended = journal_end(&store->journal);
+        err = err == PF_OK ? ended : err;
+    }
+    return err;
 }

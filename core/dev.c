@@ -76,7 +76,8 @@ pf_err dev_truncate(struct pf_file *file, uint64_t size)
     return dev_err(-rc);
 }
 
-/* Not repeated on EINTR: what a broken-off sync did is unknown, so it counts as failed. */
+/* Not repeated on EINTR: what a broken-off sync did is unknown, so it counts as failed.
+ */
 pf_err dev_sync(struct pf_file *file)
 {
     return file->ops->sync(file) == 0 ? PF_OK : PF_E_IO;

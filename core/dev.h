@@ -35,8 +35,8 @@ struct pf_file {
 /* The error for a positive errno. */
 pf_err dev_err(int errno_value);
 /* Read until `length` or the end of the file; *out_got says how much. PF_E_IO. */
-PF_CHECK pf_err dev_read(struct pf_file *file, uint64_t offset, void *bytes, size_t length,
-                         size_t *out_got);
+PF_CHECK pf_err dev_read(struct pf_file *file, uint64_t offset, void *bytes,
+                         size_t length, size_t *out_got);
 PF_CHECK pf_err dev_write(struct pf_file *file, uint64_t offset, const void *bytes,
                           size_t length);
 PF_CHECK pf_err dev_truncate(struct pf_file *file, uint64_t size);
@@ -52,6 +52,7 @@ void dev_close(struct pf_file *file);
 PF_CHECK pf_err dev_file_new(int fd, struct pf_file **out_file);
 /* A file in memory, holes included, of `size` bytes; every byte reads as `base` has it
  * (zeros without one). `base` is never written and is owned by the new file. */
-PF_CHECK pf_err dev_mem_new(struct pf_file *base, uint64_t size, struct pf_file **out_file);
+PF_CHECK pf_err dev_mem_new(struct pf_file *base, uint64_t size,
+                            struct pf_file **out_file);
 
 #endif

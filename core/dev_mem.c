@@ -32,7 +32,8 @@ static uint8_t *chunk_get(const struct mem_file *m, uint64_t number)
 }
 
 /* What a chunk that was never written holds. */
-static pf_err base_read(struct mem_file *m, uint64_t offset, uint8_t *bytes, size_t length)
+static pf_err base_read(struct mem_file *m, uint64_t offset, uint8_t *bytes,
+                        size_t length)
 {
     size_t got = 0;
     memset(bytes, 0, length);
@@ -69,7 +70,8 @@ static size_t piece_at(uint64_t offset, size_t length)
     return length < room ? length : room;
 }
 
-static ssize_t mem_pread(struct pf_file *file, void *bytes, size_t length, uint64_t offset)
+static ssize_t mem_pread(struct pf_file *file, void *bytes, size_t length,
+                         uint64_t offset)
 {
     struct mem_file *m = mem_of(file);
     pf_err err = PF_OK;
@@ -125,7 +127,8 @@ static int mem_shrink(struct mem_file *m, uint64_t size)
             return -ENOMEM;
         memset(last + size % CHUNK, 0, CHUNK - (size_t)(size % CHUNK));
     }
-    for (uint64_t number = (size + CHUNK - 1) / CHUNK; number * CHUNK < m->size; number++) {
+    for (uint64_t number = (size + CHUNK - 1) / CHUNK; number * CHUNK < m->size;
+         number++) {
         free(chunk_get(m, number));
         (void)idmap_remove(&m->chunks, number);
     }

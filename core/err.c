@@ -5,10 +5,10 @@
 static const struct {
     int errno_value;
     const char *name, *text;
-} errors[PF_ERR_COUNT] = {
-    [PF_OK] = {0, "PF_OK", "ok"},
-#define PF_ERR_ROW(name, errno_value, text) [PF_E_##name] = {errno_value, "PF_E_" #name, text},
-    PF_ERRORS(PF_ERR_ROW)
+} errors[PF_ERR_COUNT] = {[PF_OK] = {0, "PF_OK", "ok"},
+#define PF_ERR_ROW(name, errno_value, text)                                              \
+    [PF_E_##name] = {errno_value, "PF_E_" #name, text},
+                          PF_ERRORS(PF_ERR_ROW)
 #undef PF_ERR_ROW
 };
 

@@ -23,6 +23,8 @@
     X(NOT_REGULAR,    EINVAL,     "not a regular file")                                 \
     X(LOCKED,         EBUSY,      "another pagefs has the file open")                   \
     X(NEEDS_WRITE,    EROFS,      "the file cannot be opened for writing")              \
+    X(JOURNAL,        EUCLEAN,    "the journal is damaged or not this database's")      \
+    X(JOURNAL_READ,   EIO,        "the journal cannot be read")                         \
     /* a page or argument is not what the operation needs */                            \
     X(NO_PAGE,        ENOENT,     "no such page")                                       \
     X(RESERVED,       EPERM,      "pages 0 and 1 are reserved")                         \

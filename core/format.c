@@ -9,7 +9,13 @@
 static const uint8_t magic_v3[8] = {'S', 'Q', 'L', 'T', 'G', 'F', 0, 3};
 static const uint8_t magic_v2[8] = {'S', 'Q', 'L', 'T', 'G', 'F', 0, 0};
 
-enum { FLAGS_BASE = 3, FLAG_BTREE_INDEX = 4, FLAGS_FRESH = 7, VERSION = 4, MAX_HEIGHT = 4 };
+enum {
+    FLAGS_BASE = 3,
+    FLAG_BTREE_INDEX = 4,
+    FLAGS_FRESH = 7,
+    VERSION = 4,
+    MAX_HEIGHT = 4
+};
 
 static pf_err header_judge(const struct pf_header *h)
 {

@@ -19,8 +19,8 @@ void freelist_set_corrupt(struct freelist *fl, uint64_t page_id, const char *wha
     if (fl->corrupt)
         return;
     fl->corrupt = true;
-    snprintf(fl->finding, sizeof fl->finding, "page %llu: %s", (unsigned long long)page_id,
-             what);
+    snprintf(fl->finding, sizeof fl->finding, "page %llu: %s",
+             (unsigned long long)page_id, what);
 }
 
 static pf_err corrupt(struct freelist *fl, uint64_t page_id, const char *what)
@@ -296,8 +296,7 @@ static pf_err push_trunk(struct freelist *fl, struct batch *batch, uint64_t page
 static pf_err push_leaf(struct freelist *fl, struct batch *batch, uint64_t page_id)
 {
     struct fl_entry *top = fl->newest;
-    if (!top->block->dirty &&
-        batch_prepare(batch, top->page_id, PF_PAGE_SIZE) != PF_OK)
+    if (!top->block->dirty && batch_prepare(batch, top->page_id, PF_PAGE_SIZE) != PF_OK)
         return PF_E_NO_MEMORY;
     top->block->trunk.leaf[top->leaf_count++] = page_id;
     top->block->trunk.leaf_count = top->leaf_count;
@@ -520,7 +519,8 @@ static void cut_block(struct freelist *fl, struct batch *batch, struct fl_entry 
     mark_dirty(fl, entry->block);
 }
 
-void freelist_cut(struct freelist *fl, struct batch *batch, uint64_t first, uint64_t count)
+void freelist_cut(struct freelist *fl, struct batch *batch, uint64_t first,
+                  uint64_t count)
 {
     struct fl_entry *entry = fl->newest, *older;
     for (; entry != NULL; entry = older) {
@@ -578,7 +578,8 @@ void freelist_flush(struct freelist *fl, struct batch *batch)
         struct fl_block *block = fl->dirty;
         block->trunk.free_total = fl->total;
         trunk_encode(&block->trunk, page);
-        batch_write(batch, block->trunk.page_id, page, trunk_used(block->trunk.leaf_count));
+        batch_write(batch, block->trunk.page_id, page,
+                    trunk_used(block->trunk.leaf_count));
         block->entry->stored = true;
         list_remove(fl, block);
         list_add(fl, block, false);

@@ -36,7 +36,7 @@ struct fl_block { /* the contents of a block */
 
 struct fl_entry { /* one block, newest first */
     struct fl_entry *newer, *older;
-    uint64_t page_id; /* of the trunk */
+    uint64_t page_id;       /* of the trunk */
     struct fl_block *block; /* NULL = only on disk */
     uint32_t leaf_count;
     bool stored; /* the trunk page on disk, or in a batch, has the magic */
@@ -55,7 +55,7 @@ struct freelist {
     uint64_t unknown_below; /* its number must be below this */
     uint64_t page_limit;    /* ids at or above this do not exist */
     bool corrupt;
-    char finding[128];      /* what is corrupt, in words */
+    char finding[128]; /* what is corrupt, in words */
     /* where freelist_skip() was last, valid until the list changes */
     struct fl_entry *skip_entry;
     uint64_t skip_index;
@@ -95,7 +95,8 @@ uint64_t freelist_top(const struct freelist *fl);
  * PF_E_NO_MEMORY, nothing changed. */
 PF_CHECK pf_err freelist_cut_prepare(struct freelist *fl, struct batch *batch,
                                      uint64_t first, uint64_t count);
-void freelist_cut(struct freelist *fl, struct batch *batch, uint64_t first, uint64_t count);
+void freelist_cut(struct freelist *fl, struct batch *batch, uint64_t first,
+                  uint64_t count);
 
 /* The block that holds the `index`-th page from the top, and how many pages lie above
  * that block; NULL past the end. */

@@ -1,4 +1,5 @@
-/* load.c: bring blocks of the free list from the disk to the structure in memory. */
+/* load.c: bring blocks of the free list from the disk to the structure in
+ * memory. */
 #include "store.h"
 
 #include <stdlib.h>
@@ -75,7 +76,8 @@ bool pf_freelist_loaded(pf_store *store)
     return loaded;
 }
 
-/* `writer` is given up between steps, so that changes need not wait for the whole walk. */
+/* `writer` is given up between steps, so that changes need not wait for the
+ * whole walk. */
 pf_err load_for_query(pf_store *store)
 {
     enum { STEP = 32 };
@@ -105,8 +107,8 @@ static bool holds_one_of(const struct trunk *t, uint64_t first, uint64_t count)
     return found;
 }
 
-/* Does this block hold a page of the range? Contents that were not in memory are kept
- * only if so. */
+/* Does this block hold a page of the range? Contents that were not in memory
+ * are kept only if so. */
 static pf_err look_for(pf_store *store, struct fl_entry *entry, uint64_t first,
                        uint64_t count, bool *out_found)
 {
@@ -148,8 +150,11 @@ pf_err load_hits(pf_store *store, uint64_t first, uint64_t count)
         if (err == PF_OK && e->older != NULL)
             err = load_block(store, e->older);
     }
-    if (err != PF_OK)
-        for (struct fl_entry *e = store->fl.newest; e != NULL; e = e->older)
-            e->hit = false;
     return err;
+}
+
+void load_forget_hits(pf_store *store)
+{
+    for (struct fl_entry *e = store->fl.newest; e != NULL; e = e->older)
+        e->hit = false;
 }

@@ -1,10 +1,11 @@
-/* pageio.c: page contents: the database plus every change that is not in it yet. */
+/* pageio.c: page contents: the database plus every change that is not in it
+ * yet. */
 #include "store.h"
 
 #include <string.h>
 
-/* Read what the file has of a page. Bytes behind the end of the file are zeros only
- * where the file ended when we last looked: otherwise someone cut it. */
+/* Read what the file has of a page. Bytes behind the end of the file are zeros
+ * only where the file ended when we last looked: otherwise someone cut it. */
 static pf_err read_file(pf_store *store, uint64_t page_id, uint64_t file_end,
                         uint8_t page[PF_PAGE_SIZE])
 {
@@ -35,9 +36,10 @@ static void read_header(pf_store *store, uint8_t page[PF_PAGE_SIZE])
     header_encode(&header, page);
 }
 
-/* A leader writes to the file without holding `lock`. While no new batch was taken, all
- * it may be writing is in `inflight` and laid over what was read; when one was, the read
- * may be half old, half new: again, in the end with batches kept from starting. */
+/* A leader writes to the file without holding `lock`. While no new batch was
+ * taken, all it may be writing is in `inflight` and laid over what was read;
+ * when one was, the read may be half old, half new: again, in the end with
+ * batches kept from starting. */
 pf_err pf_page_read(pf_store *store, uint64_t page_id, uint8_t *page)
 {
     enum { TRIES = 4 };
@@ -84,14 +86,16 @@ static pf_err check_write(pf_store *store, uint64_t page_id, size_t offset, size
     return err;
 }
 
-pf_err pf_page_write(pf_store *store, uint64_t page_id, size_t offset, const uint8_t *bytes,
-                     size_t length, uint64_t *out_lsn)
+pf_err pf_page_write(pf_store *store, uint64_t page_id, size_t offset,
+                     const uint8_t *bytes, size_t length, uint64_t *out_lsn)
 {
     uint8_t page[PF_PAGE_SIZE];
     pf_err err = change_begin(store);
     if (err != PF_OK)
         return err;
     err = check_write(store, page_id, offset, length);
+    if (err == PF_OK)
+        err = commit_reserve(store, 1);
     if (err == PF_OK)
         err = reserve_page(store, page_id);
     if (err == PF_OK)

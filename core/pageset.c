@@ -335,8 +335,9 @@ bool pageset_remove(struct pageset *set, uint64_t id)
         prune(set, region);
     } else if (leaf->dense && leaf->count <= SPARSE_AGAIN) {
         struct pageset_leaf *thin = leaf_thinned(leaf);
-        if (thin != NULL) /* otherwise it just stays a bitmap */
-            reshape(set, leaf_slot(set, region), thin);
+        void **slot = leaf_slot(set, region);
+        if (thin != NULL && slot != NULL) /* otherwise it just stays a bitmap */
+            reshape(set, slot, thin);
     }
     return true;
 }

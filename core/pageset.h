@@ -11,7 +11,7 @@
 
 struct pageset_leaf;
 
-struct pageset { /* all zero = empty */
+struct pageset {     /* all zero = empty */
     void *root;      /* a node, or a leaf while height is 0 */
     unsigned height; /* levels of nodes above the leaves */
     uint64_t count;
@@ -22,7 +22,8 @@ struct pageset { /* all zero = empty */
 };
 
 void pageset_clear(struct pageset *set);
-/* *out_added: false when it was there already. PF_E_NO_MEMORY leaves the set as it was. */
+/* *out_added: false when it was there already. PF_E_NO_MEMORY leaves the set as it was.
+ */
 PF_CHECK pf_err pageset_add(struct pageset *set, uint64_t id, bool *out_added);
 /* True when it was there. */
 bool pageset_remove(struct pageset *set, uint64_t id);

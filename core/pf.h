@@ -64,19 +64,20 @@ struct pf_header {
 };
 
 struct pf_stats {
-    uint64_t total_pages; /* at least 2 */
+    uint64_t total_pages;                               /* at least 2 */
     uint64_t allocated_pages, free_pages, pinned_pages; /* allocated + free == total */
     uint64_t free_list_head; /* the page the next allocation reuses, 0 = none */
     uint64_t file_bytes;
-    bool free_known; /* false: the newest trunk is unreadable, nothing is free as far as we know */
+    bool free_known; /* false: the newest trunk is unreadable, nothing is free as
+                        far as we know */
     /* since open: pages, except commits */
     uint64_t allocations, deallocations, pins, unpins, refused, commits, synced_bytes;
 };
 
 struct pf_page {
     pf_state state;
-    bool trunk;     /* free, and lists other free pages */
-    uint32_t pins;  /* holds included */
+    bool trunk;    /* free, and lists other free pages */
+    uint32_t pins; /* holds included */
     uint32_t holds;
 };
 
@@ -87,7 +88,7 @@ struct pf_info {
     bool failed;                 /* read-only since a failure after open */
     char reason[PF_REASON_SIZE]; /* why it is read-only; "" when it is not */
     char lock[64];               /* which locks are held, and the lease probe's answer */
-    char journal[128];           /* state of the journal in words */
+    char journal[192];           /* state of the journal in words */
 };
 
 struct pf_options {
@@ -99,67 +100,75 @@ struct pf_options {
 
 /* ---- open, create, close ---- */
 
-/* Make a new database of `total_pages` pages (0 or >= 2, all allocated) at `path`, durably.
- * Errors: PF_E_EXISTS, PF_E_INVALID, PF_E_NO_SPACE, PF_E_ACCESS, PF_E_NOT_FOUND, PF_E_IO.
- * Section 1. */
+/* Make a new database of `total_pages` pages (0 or >= 2, all allocated) at
+ * `path`, durably. Errors: PF_E_EXISTS, PF_E_INVALID, PF_E_NO_SPACE,
+ * PF_E_ACCESS, PF_E_NOT_FOUND, PF_E_IO. Section 1. */
 PF_CHECK pf_err pf_create(const char *path, uint64_t total_pages);
 
 /* Open a database: lock it, recover it, validate it. O(1) whatever its size.
  *
  * options     NULL = read-write, no limit
  * out_store   owned by the caller until pf_close()
- * out_reason  PF_REASON_SIZE bytes or NULL: on failure, a sentence with the details
+ * out_reason  PF_REASON_SIZE bytes or NULL: on failure, a sentence with the
+ * details
  *
- * When writing could destroy data the store is opened read-only and pf_info() says why.
- * Errors: every header error of err.h, PF_E_NOT_REGULAR, PF_E_LOCKED (the reason names
- * the holder), PF_E_NEEDS_WRITE, PF_E_NOT_FOUND, PF_E_ACCESS, PF_E_IO, PF_E_NO_MEMORY. */
+ * When writing could destroy data the store is opened read-only and pf_info()
+ * says why. Errors: every header error of err.h, PF_E_NOT_REGULAR, PF_E_LOCKED
+ * (the reason names the holder), PF_E_NEEDS_WRITE, PF_E_NOT_FOUND, PF_E_ACCESS,
+ * PF_E_IO, PF_E_NO_MEMORY. */
 PF_CHECK pf_err pf_open(const char *path, const struct pf_options *options,
                         pf_store **out_store, char *out_reason);
 
-/* Make an allocator that lives in memory only, with `total_pages` pages, all allocated. */
+/* Make an allocator that lives in memory only, with `total_pages` pages, all
+ * allocated. */
 PF_CHECK pf_err pf_open_memory(uint64_t total_pages, pf_store **out_store);
 
 /* Commit what is pending and release everything, in any case; NULL is fine.
  * Returns what the last commit or sync returned. */
 pf_err pf_close(pf_store *store);
 
-/* An independent allocator in memory: the same states, pins and next pages; its pages
- * read as zeros. Nothing it does reaches the file. May read the free list. */
+/* An independent allocator in memory: the same states, pins and next pages; its
+ * pages read as zeros. Nothing it does reaches the file. May read the free
+ * list. */
 PF_CHECK pf_err pf_clone(pf_store *store, pf_store **out_clone);
 
 /* ---- allocate ---- */
 
-/* Take the page freed last, or a new one at the end (which reads as zeros); a reused
- * page keeps its old bytes. Disk space for it is reserved.
- * Errors: PF_E_NO_SPACE, PF_E_QUOTA, PF_E_FILE_LIMIT, PF_E_LIMIT, PF_E_MAX_PAGES. */
+/* Take the page freed last, or a new one at the end (which reads as zeros); a
+ * reused page keeps its old bytes. Disk space for it is reserved. Errors:
+ * PF_E_NO_SPACE, PF_E_QUOTA, PF_E_FILE_LIMIT, PF_E_LIMIT, PF_E_MAX_PAGES. */
 PF_CHECK pf_err pf_page_alloc(pf_store *store, uint64_t *out_page_id, uint64_t *out_lsn);
-/* The same, `count` times as one transaction; out_page_ids has room for count ids. */
+/* The same, `count` times as one transaction; out_page_ids has room for count
+ * ids. */
 PF_CHECK pf_err pf_pages_alloc(pf_store *store, uint64_t count, uint64_t *out_page_ids,
                                uint64_t *out_lsn);
-/* `count` consecutive pages: the lowest run of free pages that is long enough, or new
- * ones at the end. May read the free list. */
+/* `count` consecutive pages: the lowest run of free pages that is long enough,
+ * or new ones at the end. May read the free list. */
 PF_CHECK pf_err pf_pages_alloc_contiguous(pf_store *store, uint64_t count,
                                           uint64_t *out_first_id, uint64_t *out_lsn);
 /* Take exactly this free page out of the free list. May read the free list.
- * Errors: PF_E_NO_PAGE, PF_E_RESERVED, PF_E_ALREADY_ALLOC, PF_E_ALREADY_PINNED. */
+ * Errors: PF_E_NO_PAGE, PF_E_RESERVED, PF_E_ALREADY_ALLOC, PF_E_ALREADY_PINNED.
+ */
 PF_CHECK pf_err pf_page_take(pf_store *store, uint64_t page_id, uint64_t *out_lsn);
 
 /* ---- deallocate ---- */
 
-/* Put a page on top of the free list; its bytes stay, but for a trunk's. May read the
- * free list. Errors: PF_E_NO_PAGE, PF_E_RESERVED, PF_E_ALREADY_FREE, PF_E_PINNED, PF_E_HELD,
- * PF_E_NO_SPACE (a trunk in a hole of the file). */
+/* Put a page on top of the free list; its bytes stay, but for a trunk's. May
+ * read the free list. Errors: PF_E_NO_PAGE, PF_E_RESERVED, PF_E_ALREADY_FREE,
+ * PF_E_PINNED, PF_E_HELD, PF_E_NO_SPACE (a trunk in a hole of the file). */
 PF_CHECK pf_err pf_page_free(pf_store *store, uint64_t page_id, uint64_t *out_lsn);
-/* All pages of `ranges`, in that order, or none. out_bad_id (or NULL): the page that was
- * refused. A page named twice is a double free. */
+/* All pages of `ranges`, in that order, or none. out_bad_id (or NULL): the page
+ * that was refused. A page named twice is a double free. */
 PF_CHECK pf_err pf_pages_free(pf_store *store, const struct pf_range *ranges,
-                              size_t range_count, uint64_t *out_bad_id, uint64_t *out_lsn);
+                              size_t range_count, uint64_t *out_bad_id,
+                              uint64_t *out_lsn);
 
 /* ---- pins: counts that belong to the open store, not to the file ---- */
 
-/* All or none; a page named twice is pinned twice. pin: PF_E_NO_PAGE, PF_E_RESERVED,
- * PF_E_IS_FREE, PF_E_TOO_MANY_PINS, PF_E_NO_MEMORY. unpin also: PF_E_NOT_PINNED, PF_E_HELD.
- * May read the free list. PF_E_READ_ONLY on a read-only store. */
+/* All or none; a page named twice is pinned twice. pin: PF_E_NO_PAGE,
+ * PF_E_RESERVED, PF_E_IS_FREE, PF_E_TOO_MANY_PINS, PF_E_NO_MEMORY. unpin also:
+ * PF_E_NOT_PINNED, PF_E_HELD. May read the free list. PF_E_READ_ONLY on a
+ * read-only store. */
 PF_CHECK pf_err pf_pages_pin(pf_store *store, const struct pf_range *ranges,
                              size_t range_count, uint64_t *out_bad_id);
 PF_CHECK pf_err pf_pages_unpin(pf_store *store, const struct pf_range *ranges,
@@ -168,8 +177,8 @@ PF_CHECK pf_err pf_page_pin(pf_store *store, uint64_t page_id);
 PF_CHECK pf_err pf_page_unpin(pf_store *store, uint64_t page_id);
 /* Drop all pins but the holds; PF_E_NOT_PINNED when there are none. */
 PF_CHECK pf_err pf_page_unpin_all(pf_store *store, uint64_t page_id);
-/* A hold is a pin that only pf_page_unhold() ends. pf_page_unhold() of a page that is
- * not held is a caller's bug. */
+/* A hold is a pin that only pf_page_unhold() ends. pf_page_unhold() of a page
+ * that is not held is a caller's bug. */
 PF_CHECK pf_err pf_page_hold(pf_store *store, uint64_t page_id);
 void pf_page_unhold(pf_store *store, uint64_t page_id);
 /* The lowest pinned page >= page_id; false when there is none. */
@@ -180,8 +189,9 @@ bool pf_pinned_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
 /* State, trunk or not, pins of one page. May read the free list.
  * Errors: PF_E_NO_PAGE, PF_E_CORRUPT, PF_E_IO. */
 PF_CHECK pf_err pf_page_get(pf_store *store, uint64_t page_id, struct pf_page *out_page);
-/* The end (exclusive) of a run of pages, starting at page_id, that have its state and
- * trunk flag; very long runs of free pages come in pieces. May read the free list. */
+/* The end (exclusive) of a run of pages, starting at page_id, that have its
+ * state and trunk flag; very long runs of free pages come in pieces. May read
+ * the free list. */
 PF_CHECK pf_err pf_page_run(pf_store *store, uint64_t page_id, struct pf_page *out_page,
                             uint64_t *out_end_id);
 /* O(1), never waits. */
@@ -191,26 +201,28 @@ uint64_t pf_free_list_head(pf_store *store); /* see pf_stats */
 void pf_header_get(pf_store *store, struct pf_header *out_header);
 void pf_info_get(pf_store *store, struct pf_info *out_info);
 bool pf_writable(pf_store *store);
-/* The free list from its `index`-th page on (0 = handed out next), at most `max` ids;
- * *out_count is 0 past the end. May read the free list. */
+/* The free list from its `index`-th page on (0 = handed out next), at most
+ * `max` ids; *out_count is 0 past the end. May read the free list. */
 PF_CHECK pf_err pf_freelist_get(pf_store *store, uint64_t index, size_t max,
                                 uint64_t *out_page_ids, size_t *out_count);
-/* True once the free list was walked (or found corrupt): then nothing above has to read
- * it any more. pf_freelist_load() walks it now. */
+/* True once the free list was walked (or found corrupt): then nothing above has
+ * to read it any more. pf_freelist_load() walks it now. */
 bool pf_freelist_loaded(pf_store *store);
 PF_CHECK pf_err pf_freelist_load(pf_store *store);
 
 /* ---- page contents ---- */
 
-/* Byte offset of a page in the file. PF_E_RANGE when it would not fit a file offset. Section 2. */
+/* Byte offset of a page in the file. PF_E_RANGE when it would not fit a file
+ * offset. Section 2. */
 PF_CHECK pf_err pf_page_offset(uint64_t page_id, uint64_t *out_offset);
-/* Copy a page as it is now, pending changes included, into `page` (PF_PAGE_SIZE bytes).
- * Page 0 has PF_HEADER_SIZE bytes, the rest of `page` is zeroed; so are bytes that an
- * unpadded last page lacks. PF_E_NO_PAGE, PF_E_IO, PF_E_STALE. */
+/* Copy a page as it is now, pending changes included, into `page` (PF_PAGE_SIZE
+ * bytes). Page 0 has PF_HEADER_SIZE bytes, the rest of `page` is zeroed; so are
+ * bytes that an unpadded last page lacks. PF_E_NO_PAGE, PF_E_IO, PF_E_STALE. */
 PF_CHECK pf_err pf_page_read(pf_store *store, uint64_t page_id, uint8_t *page);
-/* Replace bytes offset .. offset + length - 1 of an allocated page, as one transaction.
- * PF_E_NO_PAGE, PF_E_RESERVED, PF_E_DATA_FREE, PF_E_PAST_PAGE (offset + length over
- * PF_PAGE_SIZE), PF_E_NO_SPACE. May read the free list. */
+/* Replace bytes offset .. offset + length - 1 of an allocated page, as one
+ * transaction. PF_E_NO_PAGE, PF_E_RESERVED, PF_E_DATA_FREE, PF_E_PAST_PAGE
+ * (offset + length over PF_PAGE_SIZE), PF_E_NO_SPACE. May read the free list.
+ */
 PF_CHECK pf_err pf_page_write(pf_store *store, uint64_t page_id, size_t offset,
                               const uint8_t *bytes, size_t length, uint64_t *out_lsn);
 /* XXH3-64 of `length` bytes, and whether it equals `stored`. */
@@ -218,7 +230,8 @@ uint64_t pf_checksum(const void *bytes, size_t length);
 bool pf_validate_checksum(const void *bytes, size_t length, uint64_t stored);
 /* The file format's own sum: 32 bits wide, about 8 bits strong. Section 2. */
 uint32_t pf_xor_sum(const void *bytes, size_t length);
-/* When `page` is a trunk page of ours with this id: its stored and computed sums. */
+/* When `page` is a trunk page of ours with this id: its stored and computed
+ * sums. */
 bool pf_trunk_sums(uint64_t page_id, const uint8_t *page, uint64_t *out_stored,
                    uint64_t *out_computed);
 
@@ -228,8 +241,12 @@ bool pf_trunk_sums(uint64_t page_id, const uint8_t *page, uint64_t *out_stored,
 PF_CHECK pf_err pf_wait(pf_store *store, uint64_t lsn);
 /* Make everything done so far durable (also with no_sync). */
 PF_CHECK pf_err pf_sync(pf_store *store);
-/* pf_sync(), then bring everything into the database file and restart the journal. */
+/* pf_sync(), then bring everything into the database file and restart the
+ * journal. Finding the file open in another process makes the store read-only.
+ */
 PF_CHECK pf_err pf_checkpoint(pf_store *store);
+/* True when the journal holds records that a checkpoint would retire. */
+bool pf_checkpoint_due(pf_store *store);
 /* 0 = no limit. */
 void pf_set_max_pages(pf_store *store, uint64_t max_pages);
 

@@ -85,8 +85,8 @@ static pf_err batch_locked(pf_store *store, const struct pf_range *ranges,
     return err;
 }
 
-static pf_err pin_batch(pf_store *store, const struct pf_range *ranges, size_t range_count,
-                        bool pin, uint64_t *out_bad_id)
+static pf_err pin_batch(pf_store *store, const struct pf_range *ranges,
+                        size_t range_count, bool pin, uint64_t *out_bad_id)
 {
     if (range_count == 0)
         return PF_E_INVALID;

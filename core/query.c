@@ -132,7 +132,8 @@ void pf_header_get(pf_store *store, struct pf_header *out_header)
 }
 
 /* Ids of one block from its `skip`-th page on, as they would be handed out. */
-static size_t ids_of_block(const struct trunk *t, uint64_t skip, size_t max, uint64_t *out)
+static size_t ids_of_block(const struct trunk *t, uint64_t skip, size_t max,
+                           uint64_t *out)
 {
     size_t n = 0;
     for (uint64_t i = skip; i <= t->leaf_count && n < max; i++)
@@ -140,8 +141,8 @@ static size_t ids_of_block(const struct trunk *t, uint64_t skip, size_t max, uin
     return n;
 }
 
-pf_err pf_freelist_get(pf_store *store, uint64_t index, size_t max, uint64_t *out_page_ids,
-                       size_t *out_count)
+pf_err pf_freelist_get(pf_store *store, uint64_t index, size_t max,
+                       uint64_t *out_page_ids, size_t *out_count)
 {
     size_t n = 0;
     pf_err err = load_for_query(store);

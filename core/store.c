@@ -1,16 +1,18 @@
-/* store.c: the open database and its latch. The operations are in change.c (allocate,
- * deallocate), pin.c, query.c, pageio.c and clone.c, the way to the disk in commit.c.
+/* store.c: the open database and its latch. The operations are in change.c
+ * (allocate, deallocate), pin.c, query.c, pageio.c and clone.c, the way to the
+ * disk in commit.c.
  *
  * Invariants
  *  S1  allocated + free == total, pages 0 and 1 are allocated for ever.
- *  S2  a change is validated whole before any of it is made, and made under one hold of
- *      `lock`: no query sees half of it.
- *  S3  memory may run ahead of the disk, acknowledgements never: a change is durable
- *      when durable_lsn has reached its LSN, and only commit.c moves durable_lsn.
- *  S4  the database changes only through commit.c.
- *  S5  after a failed write or sync nothing is changed any more (the latch). */
+ *  S2  a change is validated whole before any of it is made, and made under one
+ * hold of `lock`: no query sees half of it. S3  memory may run ahead of the
+ * disk, acknowledgements never: a change is durable when durable_lsn has
+ * reached its LSN, and only commit.c moves durable_lsn. S4  the database
+ * changes only through commit.c. S5  after a failed write or sync nothing is
+ * changed any more (the latch). */
 #include "store.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,8 @@ pf_err store_new(struct pf_file *db, enum pf_mode mode, pf_store **out_store)
     }
     store->db = db;
     store->mode = mode;
+    store->probe_fd = -1;
+    store->journal_first_size = JOURNAL_FIRST_SIZE;
     pthread_mutex_init(&store->writer, NULL);
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->committed, NULL);
@@ -38,6 +42,7 @@ void store_delete(pf_store *store)
     batch_clear(&store->pending);
     batch_clear(&store->inflight);
     pageset_clear(&store->backed);
+    journal_close(&store->journal);
     dev_close(store->db);
     pthread_cond_destroy(&store->committed);
     pthread_mutex_destroy(&store->lock);
@@ -49,12 +54,7 @@ pf_err pf_close(pf_store *store)
 {
     if (store == NULL)
         return PF_OK;
-    pf_err err = PF_OK;
-    if (store->mode == PF_MODE_RW) {
-        err = pf_sync(store);
-        if (err == PF_OK && store->reserved_end > store->disk_size)
-            err = dev_truncate(store->db, store->disk_size); /* give back the reserve */
-    }
+    const pf_err err = commit_close(store);
     store_delete(store);
     return err;
 }
@@ -89,12 +89,31 @@ pf_err store_check_page(const pf_store *store, uint64_t page_id)
     return page_id < PF_FIRST_PAGE ? PF_E_RESERVED : PF_OK;
 }
 
+void store_say(char *reason, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason, PF_REASON_SIZE, format, args);
+    va_end(args);
+}
+
 bool pf_writable(pf_store *store)
 {
     pthread_mutex_lock(&store->lock);
     const bool writable = store->mode != PF_MODE_RO && !store->failed;
     pthread_mutex_unlock(&store->lock);
     return writable;
+}
+
+static void journal_text_locked(const pf_store *store, char *out, size_t size)
+{
+    if (store->journal.place == NULL || store->journal.file == NULL)
+        snprintf(out, size, "none%s", store->recovered);
+    else
+        snprintf(out, size, "%llu bytes, %llu records since the last checkpoint%s%s",
+                 (unsigned long long)store->journal.capacity,
+                 (unsigned long long)store->journal_records, store->recovered,
+                 store->no_sync ? ", not synced" : "");
 }
 
 void pf_info_get(pf_store *store, struct pf_info *out_info)
@@ -105,8 +124,13 @@ void pf_info_get(pf_store *store, struct pf_info *out_info)
     out_info->failed = store->failed && store->mode != PF_MODE_RO;
     memcpy(out_info->reason, store->reason, sizeof out_info->reason);
     memcpy(out_info->lock, store->lock_text, sizeof out_info->lock);
+    journal_text_locked(store, out_info->journal, sizeof out_info->journal);
     pthread_mutex_unlock(&store->lock);
-    snprintf(out_info->journal, sizeof out_info->journal, "none");
+}
+
+void store_set_journal_size(pf_store *store, uint64_t bytes)
+{
+    store->journal_first_size = bytes;
 }
 
 void pf_set_max_pages(pf_store *store, uint64_t max_pages)

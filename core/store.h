@@ -1,12 +1,11 @@
-/* store.h: the open database: what pf_store is, and the helpers its operations share.
- * For core only; store.c opens with the invariants.
+/* store.h: the open database: what pf_store is, and the helpers its operations
+ * share. For core only; store.c opens with the invariants.
  *
  * Locks, taken in this order:
- *   writer  one change at a time; held across the reads and reservations a change
- *           needs, never across a sync
- *   lock    all fields below it; held only for memory
- * The thread that set `committing` is the leader: it alone writes and syncs the files,
- * holding neither lock. */
+ *   writer  one change at a time; held across the reads and reservations a
+ * change needs, never across a sync lock    all fields below it; held only for
+ * memory The thread that set `committing` is the leader: it alone writes and
+ * syncs the files, holding neither lock. */
 #ifndef PF_STORE_H
 #define PF_STORE_H
 
@@ -16,22 +15,27 @@
 #include "dev.h"
 #include "format.h"
 #include "freelist.h"
+#include "journal.h"
 #include "pf.h"
 #include "pins.h"
+#include "place.h"
 
 struct pf_store {
     /* fixed when open returns */
     struct pf_file *db;
     enum pf_mode mode;
     bool no_sync;
+    int probe_fd; /* of db, to ask who else has it open; -1 = do not ask */
+    uint64_t journal_first_size;
     char lock_text[64];
+    char recovered[64]; /* what the journal held at open, in words */
 
     pthread_mutex_t writer;
     /* writer: what is known to have disk space behind it */
-    uint64_t reserved_end;  /* bytes of the file, also past its end */
-    bool dense;             /* the file had no hole when it was opened */
-    bool cannot_reserve;    /* the file system does not know how */
-    struct pageset backed;  /* windows of pages that were reserved since */
+    uint64_t reserved_end; /* bytes of the file, also past its end */
+    bool dense;            /* the file had no hole when it was opened */
+    bool cannot_reserve;   /* the file system does not know how */
+    struct pageset backed; /* windows of pages that were reserved since */
 
     pthread_mutex_t lock;
     pthread_cond_t committed; /* a commit ended */
@@ -48,14 +52,18 @@ struct pf_store {
     bool committing;
     struct batch inflight; /* what the leader brings to the disk now */
     uint64_t durable_lsn;
-    uint64_t batches; /* taken by a leader so far: tells readers that one began */
-    uint64_t file_end; /* size of the database when the last commit ended */
+    uint64_t batches;         /* taken by a leader so far: tells readers that one began */
+    uint64_t file_end;        /* size of the database when the last commit ended */
+    uint64_t journal_records; /* in this generation, when the last leader ended */
     /* latch */
     bool failed;
     pf_err failure;
     char reason[PF_REASON_SIZE];
     struct pf_stats counters; /* only the "since open" fields */
 
+    /* leader, see journal.h for who changes what of `journal` */
+    struct journal journal;
+    uint64_t journal_room; /* its capacity when the leader began; 0 = there is none */
     /* leader: the database as we last wrote it; bytes written and synced */
     uint8_t disk_header[PF_HEADER_SIZE];
     uint64_t disk_size;
@@ -64,20 +72,39 @@ struct pf_store {
 
 /* ---- store.c ---- */
 
-/* A store over `db` (owned from now on, also on failure), locks made, nothing read. */
+/* A store over `db` (owned from now on, also on failure), locks made, nothing
+ * read. */
 PF_CHECK pf_err store_new(struct pf_file *db, enum pf_mode mode, pf_store **out_store);
+/* Write a sentence of at most PF_REASON_SIZE bytes. */
+__attribute__((format(printf, 2, 3))) void store_say(char *reason, const char *format,
+                                                     ...);
+/* Bytes of the journal that the first change will make; for tests. */
+void store_set_journal_size(pf_store *store, uint64_t bytes);
 /* Free memory and close files; nothing is written. */
 void store_delete(pf_store *store);
 /* Go read-only for good. The first reason stays. `lock` held. */
 void store_fail_locked(pf_store *store, pf_err err, const char *reason);
 /* store_fail_locked() when the free list turned out corrupt; passes err on. */
 pf_err store_note_corrupt(pf_store *store, pf_err err);
-/* PF_OK when pages of this id exist and are not reserved. `lock` or `writer` held. */
+/* PF_OK when pages of this id exist and are not reserved. `lock` or `writer`
+ * held. */
 PF_CHECK pf_err store_check_page(const pf_store *store, uint64_t page_id);
+
+/* ---- recover.c ---- */
+
+/* Open a store over a database file that is found, open and locked: judge it,
+ * recover it from the journal in `place`, read the newest trunk. Owns `db` and
+ * `place` (NULL = no journal) from now on, also on failure. write:
+ * PF_E_NEEDS_WRITE when writing could destroy data; then, and on other errors,
+ * `reason` (PF_REASON_SIZE bytes) says why. A store that is not opened for
+ * writing applies a journal in memory only. */
+PF_CHECK pf_err store_open(struct pf_file *db, struct pf_place *place, bool write,
+                           bool no_sync, char *reason, pf_store **out_store);
 
 /* ---- change.c ---- */
 
-/* Begin a change: wait for `writer`, refuse on a read-only store (then it is not held). */
+/* Begin a change: wait for `writer`, refuse on a read-only store (then it is
+ * not held). */
 PF_CHECK pf_err change_begin(pf_store *store);
 /* End it: give it an LSN (err PF_OK), release `writer`, wait as pf.h says. */
 pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn);
@@ -86,17 +113,18 @@ pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn);
 
 /* The first visit, at open. */
 PF_CHECK pf_err load_newest(pf_store *store);
-/* Make known and bring into memory the blocks of the next `count` pages, and the block
- * that is newest without them. */
+/* Make known and bring into memory the blocks of the next `count` pages, and
+ * the block that is newest without them. */
 PF_CHECK pf_err load_top(pf_store *store, uint64_t count);
 PF_CHECK pf_err load_all(pf_store *store);
 /* load_all() for a query that holds nothing. */
 PF_CHECK pf_err load_for_query(pf_store *store);
 /* Contents of a known block. */
 PF_CHECK pf_err load_block(pf_store *store, struct fl_entry *entry);
-/* Mark the blocks that hold pages of this range; bring them and their neighbours into
- * memory. */
+/* Mark the blocks that hold pages of this range; bring them and their
+ * neighbours into memory. */
 PF_CHECK pf_err load_hits(pf_store *store, uint64_t first, uint64_t count);
+void load_forget_hits(pf_store *store);
 
 /* ---- reserve.c; `writer` held ---- */
 
@@ -105,7 +133,11 @@ PF_CHECK pf_err reserve_page(pf_store *store, uint64_t page_id);
 
 /* ---- commit.c ---- */
 
-/* The batch `pending` is large: commit before more is added. */
-PF_CHECK pf_err commit_if_large(pf_store *store);
+/* Before a change that adds up to `images` page images: commit what is pending
+ * if that is a lot, make the journal if there is none, make it larger if it
+ * must be. `writer` held. */
+PF_CHECK pf_err commit_reserve(pf_store *store, uint64_t images);
+/* Commit, checkpoint, and end the journal. Nobody else uses the store. */
+PF_CHECK pf_err commit_close(pf_store *store);
 
 #endif

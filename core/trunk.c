@@ -7,21 +7,22 @@
 #include "bytes.h"
 
 enum { /* byte offsets in a trunk page, big-endian; FORMAT.md section 3 */
-    TRUNK_MAGIC = 0,
-    TRUNK_PAGE_ID = 8,
-    TRUNK_NEXT = 16,
-    TRUNK_NUMBER = 24,
-    TRUNK_FREE_TOTAL = 32,
-    TRUNK_LEAF_COUNT = 40,
-    TRUNK_ZERO = 44,
-    TRUNK_SUM = 48,
-    TRUNK_LEAVES = 56,
+       TRUNK_MAGIC = 0,
+       TRUNK_PAGE_ID = 8,
+       TRUNK_NEXT = 16,
+       TRUNK_NUMBER = 24,
+       TRUNK_FREE_TOTAL = 32,
+       TRUNK_LEAF_COUNT = 40,
+       TRUNK_ZERO = 44,
+       TRUNK_SUM = 48,
+       TRUNK_LEAVES = 56,
 };
 
 static const uint8_t trunk_magic[TRUNK_MAGIC_SIZE] = {'P', 'F', 'T', 'R',
                                                       'U', 'N', 'K', 1};
 
-_Static_assert(TRUNK_LEAVES + 8 * TRUNK_MAX_LEAVES == PF_PAGE_SIZE, "a full trunk fills a page");
+_Static_assert(TRUNK_LEAVES + 8 * TRUNK_MAX_LEAVES == PF_PAGE_SIZE,
+               "a full trunk fills a page");
 
 size_t trunk_used(uint32_t leaf_count)
 {
@@ -51,15 +52,17 @@ void trunk_encode(const struct trunk *trunk, uint8_t *out_page)
     put_be64(out_page + TRUNK_SUM, 0);
     for (uint32_t i = 0; i < trunk->leaf_count; i++)
         put_be64(out_page + TRUNK_LEAVES + (size_t)i * 8, trunk->leaf[i]);
-    put_be64(out_page + TRUNK_SUM, XXH3_64bits_withSeed(out_page, trunk_used(trunk->leaf_count),
-                                                        trunk->page_id));
+    put_be64(
+        out_page + TRUNK_SUM,
+        XXH3_64bits_withSeed(out_page, trunk_used(trunk->leaf_count), trunk->page_id));
 }
 
 /* The fields that say whether this can be a trunk of this page at all. */
 static bool trunk_head_is_sane(const uint8_t *page, uint64_t page_id)
 {
     return memcmp(page + TRUNK_MAGIC, trunk_magic, sizeof trunk_magic) == 0 &&
-           get_be64(page + TRUNK_PAGE_ID) == page_id && get_be32(page + TRUNK_ZERO) == 0 &&
+           get_be64(page + TRUNK_PAGE_ID) == page_id &&
+           get_be32(page + TRUNK_ZERO) == 0 &&
            get_be32(page + TRUNK_LEAF_COUNT) <= TRUNK_MAX_LEAVES;
 }
 
@@ -68,8 +71,8 @@ static bool id_is_usable(uint64_t page_id, uint64_t total_pages)
     return page_id >= PF_FIRST_PAGE && page_id < total_pages;
 }
 
-pf_err trunk_decode(const uint8_t page[PF_PAGE_SIZE], uint64_t page_id, uint64_t total_pages,
-                    struct trunk *out_trunk)
+pf_err trunk_decode(const uint8_t page[PF_PAGE_SIZE], uint64_t page_id,
+                    uint64_t total_pages, struct trunk *out_trunk)
 {
     if (!trunk_head_is_sane(page, page_id))
         return PF_E_CORRUPT;

@@ -1,0 +1,116 @@
+/* place.c: the journal's name in a real directory. */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct dir_place {
+    struct pf_place place;
+    int dir_fd;
+    unsigned mode, uid, gid;
+    char name[NAME_MAX + 1];
+};
+
+static struct dir_place *dir_of(struct pf_place *place)
+{
+    return (struct dir_place *)place;
+}
+
+static int wrap(int fd, struct pf_file **out_file)
+{
+    if (dev_file_new(fd, out_file) == PF_OK)
+        return 0;
+    (void)close(fd);
+    return -ENOMEM;
+}
+
+static int dir_open(struct pf_place *place, bool write, struct pf_file **out_file)
+{
+    const struct dir_place *d = dir_of(place);
+    struct stat st;
+    const int fd = openat(d->dir_fd, d->name,
+                          (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK |
+                              O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != d->uid) {
+        (void)close(fd);
+        return -EPERM;
+    }
+    return wrap(fd, out_file);
+}
+
+static int dir_create(struct pf_place *place, struct pf_file **out_file)
+{
+    const struct dir_place *d = dir_of(place);
+    const int fd =
+        openat(d->dir_fd, d->name,
+               O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0)
+        return -errno;
+    /* who may read the database may read its journal; only root can give files
+     * away */
+    if ((geteuid() != d->uid && fchown(fd, d->uid, d->gid) != 0) ||
+        fchmod(fd, d->mode & 0777) != 0) {
+        const int saved = errno;
+        (void)unlinkat(d->dir_fd, d->name, 0);
+        (void)close(fd);
+        return -saved;
+    }
+    return wrap(fd, out_file);
+}
+
+static int dir_remove(struct pf_place *place)
+{
+    return unlinkat(dir_of(place)->dir_fd, dir_of(place)->name, 0) == 0 ? 0 : -errno;
+}
+
+static int dir_sync(struct pf_place *place)
+{
+    return fsync(dir_of(place)->dir_fd) == 0 ? 0 : -errno;
+}
+
+static void dir_close(struct pf_place *place)
+{
+    (void)close(dir_of(place)->dir_fd);
+    free(place);
+}
+
+static const struct pf_place_ops dir_ops = {
+    .open = dir_open,
+    .create = dir_create,
+    .remove = dir_remove,
+    .sync = dir_sync,
+    .close = dir_close,
+};
+
+pf_err place_dir_new(int dir_fd, const char *journal_name, unsigned mode, unsigned uid,
+                     unsigned gid, struct pf_place **out_place)
+{
+    struct dir_place *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return PF_E_NO_MEMORY;
+    *d = (struct dir_place){.place = {.ops = &dir_ops},
+                            .dir_fd = dir_fd,
+                            .mode = mode,
+                            .uid = uid,
+                            .gid = gid};
+    const int n = snprintf(d->name, sizeof d->name, "%s", journal_name);
+    if (n < 0 || (size_t)n >= sizeof d->name) {
+        free(d);
+        return PF_E_INVALID;
+    }
+    *out_place = &d->place;
+    return PF_OK;
+}
+
+void place_close(struct pf_place *place)
+{
+    if (place != NULL)
+        place->ops->close(place);
+}

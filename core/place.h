@@ -1,0 +1,34 @@
+/* place.h: the name beside the database where its journal lives. For core and
+ * its tests.
+ *
+ * Like dev.h: a table of calls that return -errno, so that tests can put a
+ * directory in memory in its place and lose its unsynced entries. */
+#ifndef PF_PLACE_H
+#define PF_PLACE_H
+
+#include "dev.h"
+
+struct pf_place;
+
+struct pf_place_ops {
+    /* -ENOENT: there is none. -ELOOP, -EPERM: there is something we must not
+     * trust (no regular file, or not the database owner's). write: O_RDWR. */
+    int (*open)(struct pf_place *place, bool write, struct pf_file **out_file);
+    int (*create)(struct pf_place *place, struct pf_file **out_file); /* exclusively */
+    int (*remove)(struct pf_place *place);
+    int (*sync)(struct pf_place *place); /* make create and remove durable */
+    void (*close)(struct pf_place *place);
+};
+
+struct pf_place {
+    const struct pf_place_ops *ops;
+};
+
+/* The directory `dir_fd` (owned by the place from now on), the name of the
+ * journal, and whose file and mode it shall be. */
+PF_CHECK pf_err place_dir_new(int dir_fd, const char *journal_name, unsigned mode,
+                              unsigned uid, unsigned gid, struct pf_place **out_place);
+/* NULL is fine. */
+void place_close(struct pf_place *place);
+
+#endif
