@@ -5,7 +5,9 @@
 
 pf_err change_begin(pf_store *store)
 {
+    atomic_fetch_add(&store->writers_waiting, 1);
     pthread_mutex_lock(&store->writer);
+    atomic_fetch_sub(&store->writers_waiting, 1);
     if (pf_writable(store))
         return PF_OK;
     pthread_mutex_unlock(&store->writer);
@@ -133,7 +135,11 @@ pf_err pf_pages_alloc(pf_store *store, uint64_t count, uint64_t *out_page_ids,
 
 pf_err pf_page_alloc(pf_store *store, uint64_t *out_page_id, uint64_t *out_lsn)
 {
-    return pf_pages_alloc(store, 1, out_page_id, out_lsn);
+    uint64_t page_id;
+    const pf_err err = pf_pages_alloc(store, 1, &page_id, out_lsn);
+    if (err == PF_OK)
+        *out_page_id = page_id;
+    return err;
 }
 
 static pf_err take_prepare(pf_store *store, uint64_t first, uint64_t count, uint64_t grow)

@@ -187,6 +187,9 @@ static void take_locked(pf_store *store, struct transaction *t)
     if (store->total_pages > PF_FIRST_PAGE)
         store->header.total_pages = store->total_pages;
     header_encode(&store->header, t->header);
+    /* a last page that was short is written: it becomes whole */
+    if (batch_get(&store->pending, store->total_pages - 1) != NULL)
+        store->file_size = nominal_size(store->total_pages);
     t->file_size = store->file_size;
     store->inflight = store->pending;
     store->pending = (struct batch){0};
@@ -352,6 +355,8 @@ pf_err commit_reserve(pf_store *store, uint64_t images)
         err = wait_locked(store, store->lsn);
     const uint64_t left = store->pending.images.count;
     pthread_mutex_unlock(&store->lock);
+    if (err == PF_OK && store->total_pages > PF_FIRST_PAGE)
+        err = reserve_growth(store, store->total_pages); /* a last page that is short */
     if (err != PF_OK || j->place == NULL)
         return err;
     const uint64_t need = JOURNAL_START + FIXED_BYTES + (left + images) * IMAGE_BYTES;

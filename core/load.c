@@ -3,6 +3,7 @@
 #include "store.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 /* Read the trunk that is to be visited next, and take it in. */
 static pf_err visit_one(pf_store *store, bool keep)
@@ -76,16 +77,29 @@ bool pf_freelist_loaded(pf_store *store)
     return loaded;
 }
 
-/* `writer` is given up between steps, so that changes need not wait for the
- * whole walk. */
+/* Mutexes are not fair: whoever wants to change something must not have to race with a
+ * loop that takes `writer` again at once. */
+static void let_writers_pass(const pf_store *store)
+{
+    const struct timespec moment = {.tv_nsec = 20 * 1000};
+    while (atomic_load(&store->writers_waiting) > 0)
+        (void)nanosleep(&moment, NULL);
+}
+
+/* `writer` is given up after a few reads, and after each when someone waits for it, so
+ * that changes need not wait for the whole walk. */
 pf_err load_for_query(pf_store *store)
 {
     enum { STEP = 32 };
     pf_err err = PF_OK;
     for (bool done = false; !done && err == PF_OK;) {
+        let_writers_pass(store);
         pthread_mutex_lock(&store->writer);
-        for (int i = 0; i < STEP && err == PF_OK && store->fl.unknown_head != 0; i++)
+        for (int i = 0; i < STEP && err == PF_OK && store->fl.unknown_head != 0; i++) {
             err = visit_one(store, false);
+            if (atomic_load(&store->writers_waiting) > 0)
+                break;
+        }
         if (store->fl.corrupt)
             err = PF_E_CORRUPT;
         done = store->fl.unknown_head == 0;

@@ -86,13 +86,20 @@ static void process_name(const char *pid, char *out, size_t size)
     fclose(comm);
 }
 
+static void describe(const char *pid, char *out, size_t size)
+{
+    char name[32];
+    process_name(pid, name, sizeof name);
+    snprintf(out, size, "process %.16s (%s)", pid, name);
+}
+
 void lock_name_holder(int fd, char *out, size_t size)
 {
     struct stat file;
-    char self[24], name[32];
+    char self[24];
     snprintf(self, sizeof self, "%ld", (long)getpid());
-    snprintf(out, size, "another process");
     DIR *proc = fstat(fd, &file) == 0 ? opendir("/proc") : NULL;
+    describe(self, out, size);
     if (proc == NULL)
         return;
     const struct dirent *entry;
@@ -101,8 +108,7 @@ void lock_name_holder(int fd, char *out, size_t size)
         if (!is_pid || strcmp(entry->d_name, self) == 0 ||
             !process_has_open(entry->d_name, &file))
             continue;
-        process_name(entry->d_name, name, sizeof name);
-        snprintf(out, size, "process %.16s (%s)", entry->d_name, name);
+        describe(entry->d_name, out, size);
         break;
     }
     closedir(proc);

@@ -15,8 +15,8 @@ enum lock_probe { PROBE_ALONE, PROBE_OTHERS, PROBE_UNKNOWN };
  * which is given back at once. */
 enum lock_probe lock_probe_others(int fd);
 
-/* Find a process other than ours that has the file open: "process 17 (sqlite3)", or
- * "another process" when none can be seen. */
+/* Find a process that has the file open: "process 17 (sqlite3)"; our own when no other
+ * can be seen. */
 void lock_name_holder(int fd, char *out, size_t size);
 
 #endif

@@ -10,6 +10,7 @@
 #define PF_STORE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "batch.h"
 #include "dev.h"
@@ -30,6 +31,7 @@ struct pf_store {
     char lock_text[64];
     char recovered[64]; /* what the journal held at open, in words */
 
+    atomic_int writers_waiting;
     pthread_mutex_t writer;
     /* writer: what is known to have disk space behind it */
     uint64_t reserved_end; /* bytes of the file, also past its end */

@@ -1,0 +1,9 @@
+/* message.h: what pagefs says on stderr: one line, `pagefs: SUBJECT: TEXT`. */
+#ifndef PAGEFS_MESSAGE_H
+#define PAGEFS_MESSAGE_H
+
+/* subject: what it is about, a path or an option, or NULL. */
+__attribute__((format(printf, 2, 3))) void message(const char *subject,
+                                                   const char *format, ...);
+
+#endif

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Run the test programs of a meson build directory and count single test cases.
+
+usage: run.py [--jobs N] [--suite NAME]... [--label TEXT] BUILD
+
+Reads what `meson introspect --tests` lists, gives each program a TMPDIR of its own,
+ends it after its timeout, reads its TAP, and prints what failed with the command that
+repeats it. A program that crashes, exits nonzero without a failed case, leaves a mount,
+or reports no case at all counts as one failure. The last line is
+`N passed, N failed, N skipped`; exit status 1 when something failed.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+RESULT = re.compile(r"^(not )?ok\b\s*\d*\s*-?\s*(.*?)\s*$")
+SKIP = re.compile(r"#\s*skip\b\s*(.*)$", re.IGNORECASE)
+PLAN = re.compile(r"^\s*1\.\.(\d+)")
+
+
+class Outcome:
+    def __init__(self, name):
+        self.name = name
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+        self.seconds = 0.0
+        self.output = ""
+
+
+def count_cases(outcome, text, status):
+    planned = None
+    for line in text.splitlines():
+        plan = PLAN.match(line)
+        result = RESULT.match(line)
+        if plan:
+            planned = int(plan.group(1))
+        elif result:
+            bad, name = result.groups()
+            skip = SKIP.search(name)
+            if skip:
+                outcome.skipped.append(skip.group(1) or name)
+            elif bad:
+                outcome.failed.append(name)
+            else:
+                outcome.passed += 1
+    seen = outcome.passed + len(outcome.failed) + len(outcome.skipped)
+    if seen == 0:
+        outcome.failed.append(f"(no test case was reported; {describe(status)})")
+    elif planned is not None and seen < planned:
+        outcome.failed.append(f"(ended after {seen} of {planned}; {describe(status)})")
+    elif status != 0 and not outcome.failed:
+        outcome.failed.append(f"({describe(status)} although no case failed)")
+
+
+def describe(status):
+    if status is None:
+        return "timed out"
+    if status < 0:
+        return "killed by " + signal.Signals(-status).name
+    return f"exit status {status}"
+
+
+def mounts_below(directory):
+    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+        points = [line.split()[1] for line in mounts]
+    return [p for p in points if p.startswith(directory + "/")]
+
+
+def clean_up(directory):
+    """Unmount what a test left; say what it was."""
+    left = mounts_below(directory)
+    for point in reversed(left):
+        for command in (["umount", "-l", point], ["fusermount3", "-uz", point]):
+            if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                break
+    if not mounts_below(directory):
+        shutil.rmtree(directory, ignore_errors=True)
+    return left
+
+
+def run_one(test):
+    outcome = Outcome(test["name"])
+    tmp = tempfile.mkdtemp(prefix="pt-", dir="/tmp")
+    os.chmod(tmp, 0o755)
+    started = time.monotonic()
+    process = subprocess.Popen(
+        test["cmd"],
+        env={**os.environ, **test["env"], "TMPDIR": tmp},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=test["timeout"])
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        clean_up(tmp)
+        output, _ = process.communicate()
+        status = None
+    outcome.seconds = time.monotonic() - started
+    outcome.output = output.decode("utf-8", "replace")
+    count_cases(outcome, outcome.output, status)
+    left = clean_up(tmp)
+    if left:
+        outcome.failed.append(f"(left mounted: {' '.join(left)})")
+    return outcome
+
+
+def repeat_command(test):
+    keep = ("PF_", "CMOCKA_", "ASAN_", "UBSAN_", "TSAN_")
+    env = {k: v for k, v in os.environ.items() if k.startswith(keep)}
+    env.update(test["env"])
+    words = [f"{k}={shlex.quote(v)}" for k, v in sorted(env.items())]
+    return " ".join(words + [shlex.quote(c) for c in test["cmd"]])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--suite", action="append", default=[])
+    parser.add_argument("--label", default="")
+    parser.add_argument("build")
+    options = parser.parse_args()
+    listing = subprocess.run(
+        ["meson", "introspect", "--tests", options.build],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    tests = json.loads(listing.stdout)
+    if options.suite:
+        wanted = {f"pagefs:{s}" for s in options.suite} | set(options.suite)
+        tests = [t for t in tests if wanted & set(t["suite"])]
+    passed = failed = skipped = 0
+    if not tests:
+        print(f"{options.label}: no tests are declared")
+        failed = 1
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for test, outcome in zip(tests, pool.map(run_one, tests)):
+            passed += outcome.passed
+            failed += len(outcome.failed)
+            skipped += len(outcome.skipped)
+            print(
+                f"{options.label} {outcome.name}: {outcome.passed} passed, "
+                f"{len(outcome.failed)} failed, {len(outcome.skipped)} skipped "
+                f"({outcome.seconds:.1f} s)",
+                flush=True,
+            )
+            for case in outcome.skipped:
+                print(f"    skipped: {case}")
+            if outcome.failed:
+                for line in outcome.output.splitlines():
+                    print(f"    | {line}")
+                for case in outcome.failed:
+                    print(f"    FAILED: {outcome.name}: {case}")
+                print(f"    repeat: {repeat_command(test)}", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
