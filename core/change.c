@@ -165,8 +165,7 @@ static pf_err take_prepare(pf_store *store, uint64_t first, uint64_t count, uint
 
 /* Take free pages first .. first + count - 1 out of the list, and grow the
  * file. */
-static pf_err take_and_grow(pf_store *store, uint64_t first, uint64_t count,
-                            uint64_t grow)
+pf_err change_take(pf_store *store, uint64_t first, uint64_t count, uint64_t grow)
 {
     pf_err err = take_prepare(store, first, count, grow);
     pthread_mutex_lock(&store->lock);
@@ -213,7 +212,7 @@ pf_err pf_pages_alloc_contiguous(pf_store *store, uint64_t count, uint64_t *out_
     err = load_all(store);
     if (err == PF_OK) {
         const uint64_t reuse = find_run(store, count, &first);
-        err = take_and_grow(store, first, reuse, count - reuse);
+        err = change_take(store, first, reuse, count - reuse);
     }
     err = change_end(store, err, out_lsn);
     if (err == PF_OK)
@@ -237,7 +236,7 @@ pf_err pf_page_take(pf_store *store, uint64_t page_id, uint64_t *out_lsn)
         pthread_mutex_unlock(&store->lock);
     }
     if (err == PF_OK)
-        err = take_and_grow(store, page_id, 1, 0);
+        err = change_take(store, page_id, 1, 0);
     return change_end(store, err, out_lsn);
 }
 

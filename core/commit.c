@@ -31,7 +31,8 @@ enum {
 struct transaction { /* what the leader took */
     uint8_t header[PF_HEADER_SIZE];
     uint64_t file_size;
-    uint64_t *page_ids; /* of store->inflight, ascending */
+    uint64_t total_pages;
+    uint64_t *page_ids; /* of store->inflight, ascending, below total_pages */
     size_t page_count;
     bool sync;
 };
@@ -62,6 +63,8 @@ static pf_err restart(pf_store *store, bool sync)
     return err;
 }
 
+static const uint8_t zeros[SECTOR];
+
 static pf_err gather(pf_store *store, const struct transaction *t,
                      struct sectors *sectors)
 {
@@ -71,6 +74,10 @@ static pf_err gather(pf_store *store, const struct transaction *t,
         err = sectors_put(sectors, store->db, page_offset(t->page_ids[i]), image->bytes,
                           image->length);
     }
+    /* what is behind the new end will be zeros, in its last sector too */
+    const size_t in_last = (size_t)(t->file_size % SECTOR);
+    if (err == PF_OK && t->file_size < store->disk_size && in_last > 0)
+        err = sectors_put(sectors, store->db, t->file_size, zeros, SECTOR - in_last);
     return err;
 }
 
@@ -108,7 +115,8 @@ static pf_err write_db(pf_store *store, uint64_t offset, const uint8_t *bytes,
     return dev_write(store->db, offset, bytes, length);
 }
 
-/* Growing: the file, then the pages, then the header that promises them. */
+/* Growing: the file, then the pages, then the header that promises them. Shrinking: the
+ * header, then the file. */
 static pf_err apply(pf_store *store, const struct transaction *t)
 {
     pf_err err = PF_OK;
@@ -125,6 +133,11 @@ static pf_err apply(pf_store *store, const struct transaction *t)
         err = write_db(store, 0, t->header, PF_HEADER_SIZE);
         memcpy(store->disk_header, t->header, PF_HEADER_SIZE);
     }
+    if (err == PF_OK && t->file_size < store->disk_size) {
+        err = dev_truncate(store->db, t->file_size);
+        if (err == PF_OK)
+            store->disk_size = t->file_size;
+    }
     return err;
 }
 
@@ -133,6 +146,8 @@ static pf_err apply(pf_store *store, const struct transaction *t)
 static pf_err write_batch(pf_store *store, struct transaction *t)
 {
     pf_err err = batch_pages(&store->inflight, &t->page_ids, &t->page_count);
+    while (t->page_count > 0 && t->page_ids[t->page_count - 1] >= t->total_pages)
+        t->page_count--; /* cut off by this very transaction */
     if (err == PF_OK)
         err = check_unchanged(store);
     if (err == PF_OK && store->journal_room > 0) {
@@ -184,13 +199,14 @@ static void take_locked(pf_store *store, struct transaction *t)
 {
     freelist_flush(&store->fl, &store->pending);
     store->header.free_page_list_head = freelist_head(&store->fl);
-    if (store->total_pages > PF_FIRST_PAGE)
+    if (store->total_pages != effective_total(store->header.total_pages))
         store->header.total_pages = store->total_pages;
     header_encode(&store->header, t->header);
     /* a last page that was short is written: it becomes whole */
     if (batch_get(&store->pending, store->total_pages - 1) != NULL)
         store->file_size = nominal_size(store->total_pages);
     t->file_size = store->file_size;
+    t->total_pages = store->total_pages;
     store->inflight = store->pending;
     store->pending = (struct batch){0};
     store->batches++;

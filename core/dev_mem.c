@@ -118,6 +118,20 @@ static ssize_t mem_pwrite(struct pf_file *file, const void *bytes, size_t length
     return done > 0 || length == 0 ? (ssize_t)done : -pf_err_errno(err);
 }
 
+/* A removal may move another entry into the slot that was just visited: look again. */
+static void drop_chunks(struct mem_file *m, uint64_t first)
+{
+    size_t cursor = 0;
+    const struct idmap_slot *slot;
+    while ((slot = idmap_each(&m->chunks, &cursor)) != NULL) {
+        if (slot->key < first)
+            continue;
+        free((void *)(uintptr_t)slot->value);
+        (void)idmap_remove(&m->chunks, slot->key);
+        cursor--;
+    }
+}
+
 /* Bytes behind the new end must read as zeros when the file grows again. */
 static int mem_shrink(struct mem_file *m, uint64_t size)
 {
@@ -127,11 +141,7 @@ static int mem_shrink(struct mem_file *m, uint64_t size)
             return -ENOMEM;
         memset(last + size % CHUNK, 0, CHUNK - (size_t)(size % CHUNK));
     }
-    for (uint64_t number = (size + CHUNK - 1) / CHUNK; number * CHUNK < m->size;
-         number++) {
-        free(chunk_get(m, number));
-        (void)idmap_remove(&m->chunks, number);
-    }
+    drop_chunks(m, (size + CHUNK - 1) / CHUNK);
     if (size < m->base_limit)
         m->base_limit = size;
     return 0;

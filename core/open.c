@@ -223,16 +223,21 @@ static pf_err open_found(struct opening *o, pf_store **out_store)
     if (o->options == NULL)
         o->options = &defaults;
     pf_err err = PF_E_NEEDS_WRITE;
-    if (!o->options->read_only)
+    if (!o->options->read_only && !o->options->scratch)
         err = attempt(o, true, out_store);
     else
         store_say(o->reason, "asked for");
-    if (err == PF_E_NEEDS_WRITE && !o->options->require_rw) {
+    if (err == PF_E_NEEDS_WRITE && (!o->options->require_rw || o->options->scratch)) {
         char reason[PF_REASON_SIZE];
         memcpy(reason, o->reason, sizeof reason);
         err = attempt(o, false, out_store);
         if (err == PF_OK && (*out_store)->reason[0] == '\0')
             memcpy((*out_store)->reason, reason, sizeof reason);
+    }
+    if (err == PF_OK && o->options->scratch) {
+        err = store_make_scratch(*out_store);
+        if (err != PF_OK)
+            store_delete(*out_store);
     }
     return err;
 }

@@ -81,7 +81,7 @@ struct pf_page {
     uint32_t holds;
 };
 
-enum pf_mode { PF_MODE_RW, PF_MODE_RO, PF_MODE_MEMORY };
+enum pf_mode { PF_MODE_RW, PF_MODE_RO, PF_MODE_MEMORY /* scratch, clones */ };
 
 struct pf_info {
     enum pf_mode mode;
@@ -93,6 +93,7 @@ struct pf_info {
 
 struct pf_options {
     bool read_only;     /* open O_RDONLY, change nothing, not even a side file */
+    bool scratch;       /* open O_RDONLY, and let every change happen in memory only */
     bool require_rw;    /* PF_E_NEEDS_WRITE instead of falling back to read-only */
     bool no_sync;       /* never wait for the disk: scratch work */
     uint64_t max_pages; /* limit of total_pages for allocations; 0 = none */
@@ -209,6 +210,41 @@ PF_CHECK pf_err pf_freelist_get(pf_store *store, uint64_t index, size_t max,
  * to read it any more. pf_freelist_load() walks it now. */
 bool pf_freelist_loaded(pf_store *store);
 PF_CHECK pf_err pf_freelist_load(pf_store *store);
+
+/* ---- care of the file ---- */
+
+/* How many free pages lie at the very end of the file. May read the free list. */
+PF_CHECK pf_err pf_trailing_free(pf_store *store, uint64_t *out_count);
+/* Give the trailing free pages back to the file system: take them off the free list,
+ * lower total_pages, cut the file. Durable on return. PF_E_NO_SPACE (the journal). */
+PF_CHECK pf_err pf_shrink(pf_store *store, uint64_t *out_pages);
+/* Write the free list anew, in full blocks, so that the lowest page is handed out first:
+ * later allocations fill the front of the file and pf_shrink() finds more. Durable on
+ * return. PF_E_NO_SPACE (the journal). */
+PF_CHECK pf_err pf_freelist_rebuild(pf_store *store);
+
+/* ---- snapshots: the states of all pages at one moment, in memory ---- */
+
+typedef struct pf_snapshot pf_snapshot; /* made by pf_snapshot_take(), ended by _drop() */
+
+struct pf_change {
+    uint64_t page_id;
+    bool existed, exists;   /* false: beyond total_pages then, or now */
+    pf_state before, after; /* what they were and are, if so */
+};
+
+/* Memory: at most 1 bit a page of regions that have free pages. May read the free list.
+ */
+PF_CHECK pf_err pf_snapshot_take(pf_store *store, pf_snapshot **out_snapshot);
+void pf_snapshot_drop(pf_snapshot *snapshot); /* NULL is fine */
+/* The counts as they were; the "since open" fields too. */
+void pf_snapshot_stats(const pf_snapshot *snapshot, struct pf_stats *out_stats);
+uint64_t pf_snapshot_bytes(const pf_snapshot *snapshot);
+/* The first page >= page_id whose state now differs from the snapshot's; *out_found false
+ * when there is none. May read the free list. */
+PF_CHECK pf_err pf_snapshot_next(pf_store *store, const pf_snapshot *snapshot,
+                                 uint64_t page_id, struct pf_change *out_change,
+                                 bool *out_found);
 
 /* ---- page contents ---- */
 

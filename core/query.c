@@ -89,9 +89,8 @@ pf_err pf_page_run(pf_store *store, uint64_t page_id, struct pf_page *out_page,
     return PF_OK;
 }
 
-void pf_stats_get(pf_store *store, struct pf_stats *out_stats)
+void query_stats_locked(pf_store *store, struct pf_stats *out_stats)
 {
-    pthread_mutex_lock(&store->lock);
     *out_stats = store->counters;
     out_stats->total_pages = store->total_pages;
     out_stats->free_pages = store->fl.total;
@@ -100,6 +99,12 @@ void pf_stats_get(pf_store *store, struct pf_stats *out_stats)
     out_stats->free_list_head = freelist_top(&store->fl);
     out_stats->free_known = !store->fl.corrupt;
     out_stats->file_bytes = store->file_size;
+}
+
+void pf_stats_get(pf_store *store, struct pf_stats *out_stats)
+{
+    pthread_mutex_lock(&store->lock);
+    query_stats_locked(store, out_stats);
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -125,7 +130,7 @@ void pf_header_get(pf_store *store, struct pf_header *out_header)
     *out_header = store->header;
     if (store->mode != PF_MODE_RO) {
         out_header->free_page_list_head = freelist_head(&store->fl);
-        if (store->total_pages > PF_FIRST_PAGE)
+        if (store->total_pages != effective_total(out_header->total_pages))
             out_header->total_pages = store->total_pages;
     }
     pthread_mutex_unlock(&store->lock);

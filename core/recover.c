@@ -231,3 +231,25 @@ pf_err store_open(struct pf_file *db, struct pf_place *place, bool write, bool n
     *out_store = store;
     return PF_OK;
 }
+
+pf_err store_make_scratch(pf_store *store)
+{
+    struct pf_file *image = NULL;
+    store->reason[0] = '\0';
+    if (!header_allows_writing(&store->header, store->disk_size, store->reason))
+        return PF_OK;
+    if (store->fl.corrupt) {
+        store_say(store->reason, "the free list is corrupt: %s", store->fl.finding);
+        return PF_OK;
+    }
+    const pf_err err = dev_mem_new(store->db, store->disk_size, &image);
+    if (err != PF_OK)
+        return err;
+    store->db = image; /* owns what it covers */
+    place_close(store->journal.place);
+    store->journal.place = NULL;
+    store->mode = PF_MODE_MEMORY;
+    store->no_sync = true;
+    store->dense = true;
+    return PF_OK;
+}

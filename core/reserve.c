@@ -3,7 +3,6 @@
 #include "store.h"
 
 enum {
-    WINDOW_PAGES = 256, /* holes are filled a window at a time */
     CHUNK_MIN = 64 * 1024,
     CHUNK_MAX = 8 * 1024 * 1024,
 };
@@ -44,12 +43,13 @@ pf_err reserve_growth(pf_store *store, uint64_t new_total)
 
 pf_err reserve_page(pf_store *store, uint64_t page_id)
 {
-    const uint64_t window = page_id / WINDOW_PAGES;
+    const uint64_t window = page_id / RESERVE_WINDOW_PAGES;
     bool added;
     if (store->dense || store->cannot_reserve || pageset_has(&store->backed, window))
         return PF_OK;
-    const uint64_t first = window * WINDOW_PAGES;
-    const uint64_t from = page_offset(first), end = page_offset(first + WINDOW_PAGES);
+    const uint64_t first = window * RESERVE_WINDOW_PAGES;
+    const uint64_t from = page_offset(first),
+                   end = page_offset(first + RESERVE_WINDOW_PAGES);
     if (reserve_range(store, from, end - from) == PF_OK)
         return pageset_add(&store->backed, window, &added);
     return reserve_range(store, page_offset(page_id), PF_PAGE_SIZE);

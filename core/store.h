@@ -103,6 +103,10 @@ PF_CHECK pf_err store_check_page(const pf_store *store, uint64_t page_id);
 PF_CHECK pf_err store_open(struct pf_file *db, struct pf_place *place, bool write,
                            bool no_sync, char *reason, pf_store **out_store);
 
+/* Let every change to a store that was opened for reading happen in memory, unless the
+ * file would not bear them: then it stays read-only and its reason says why. */
+PF_CHECK pf_err store_make_scratch(pf_store *store);
+
 /* ---- change.c ---- */
 
 /* Begin a change: wait for `writer`, refuse on a read-only store (then it is
@@ -110,6 +114,15 @@ PF_CHECK pf_err store_open(struct pf_file *db, struct pf_place *place, bool writ
 PF_CHECK pf_err change_begin(pf_store *store);
 /* End it: give it an LSN (err PF_OK), release `writer`, wait as pf.h says. */
 pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn);
+
+/* Take free pages first .. first + count - 1 out of the list, and grow the file by `grow`
+ * pages. Everything is known (load_all); `writer` held. */
+PF_CHECK pf_err change_take(pf_store *store, uint64_t first, uint64_t count,
+                            uint64_t grow);
+
+/* ---- query.c ---- */
+
+void query_stats_locked(pf_store *store, struct pf_stats *out_stats);
 
 /* ---- walk of the free list: load.c; `writer` held ---- */
 
@@ -129,6 +142,8 @@ PF_CHECK pf_err load_hits(pf_store *store, uint64_t first, uint64_t count);
 void load_forget_hits(pf_store *store);
 
 /* ---- reserve.c; `writer` held ---- */
+
+enum { RESERVE_WINDOW_PAGES = 256 }; /* holes are filled a window at a time */
 
 PF_CHECK pf_err reserve_growth(pf_store *store, uint64_t new_total);
 PF_CHECK pf_err reserve_page(pf_store *store, uint64_t page_id);

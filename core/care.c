@@ -1,0 +1,140 @@
+/* care.c: keep the file in shape: give its free end back, put the free list in order. */
+#include "store.h"
+
+/* The first page of the free run that reaches the end of the file; total_pages when the
+ * last page is in use. `lock` or `writer` held. */
+static uint64_t trailing_start(pf_store *store)
+{
+    uint64_t end = store->total_pages;
+    while (end > PF_FIRST_PAGE && pageset_has(&store->fl.free, end - 1))
+        end--;
+    return end;
+}
+
+pf_err pf_trailing_free(pf_store *store, uint64_t *out_count)
+{
+    const pf_err err = load_for_query(store);
+    if (err != PF_OK)
+        return err;
+    pthread_mutex_lock(&store->lock);
+    *out_count = store->total_pages - trailing_start(store);
+    pthread_mutex_unlock(&store->lock);
+    return PF_OK;
+}
+
+/* Windows behind the new end have no space behind them any more. */
+static void forget_reserved(pf_store *store)
+{
+    uint64_t window;
+    while (
+        pageset_next(&store->backed, store->total_pages / RESERVE_WINDOW_PAGES, &window))
+        (void)pageset_remove(&store->backed, window);
+    store->reserved_end = store->file_size;
+}
+
+/* Wait with `writer` held: nothing may grow the file in the commit that cuts it, or bytes
+ * that were cut off would turn up in new pages. */
+static pf_err commit_now(pf_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    const uint64_t lsn = ++store->lsn;
+    store->pending.last_lsn = lsn;
+    pthread_mutex_unlock(&store->lock);
+    return pf_wait(store, lsn);
+}
+
+pf_err pf_shrink(pf_store *store, uint64_t *out_pages)
+{
+    uint64_t lsn, count = 0;
+    pf_err err = change_begin(store);
+    if (err != PF_OK)
+        return err;
+    err = load_all(store);
+    if (err == PF_OK) {
+        const uint64_t first = trailing_start(store);
+        count = store->total_pages - first;
+        if (count > 0)
+            err = change_take(store, first, count, 0);
+        if (err == PF_OK && count > 0) {
+            pthread_mutex_lock(&store->lock);
+            store->total_pages = first;
+            store->fl.page_limit = first;
+            store->file_size = nominal_size(first);
+            pthread_mutex_unlock(&store->lock);
+            err = commit_now(store);
+            forget_reserved(store);
+        }
+    }
+    err = change_end(store, err, &lsn);
+    if (err == PF_OK)
+        *out_pages = count;
+    return err;
+}
+
+/* Push all members, the highest first: a stretch of ids at a time, from the end. */
+static pf_err push_downwards(pf_store *store, const struct pageset *pages)
+{
+    enum { STRETCH = 4096 };
+    uint64_t ids[STRETCH];
+    pf_err err = PF_OK;
+    for (uint64_t end = store->total_pages; end > 0 && err == PF_OK;) {
+        const uint64_t start = (end - 1) / STRETCH * STRETCH;
+        size_t count = 0;
+        for (uint64_t id = start; pageset_next(pages, id, &id) && id < end; id++)
+            ids[count++] = id;
+        while (count > 0 && err == PF_OK)
+            err = freelist_push(&store->fl, &store->pending, ids[--count]);
+        end = start;
+    }
+    return err;
+}
+
+/* Pop all, push all from the highest down: the lowest comes out first. */
+static pf_err rebuild_locked(pf_store *store)
+{
+    struct freelist *fl = &store->fl;
+    struct pageset pages = {0};
+    pf_err err = pageset_copy(&fl->free, &pages);
+    if (err == PF_OK)
+        err = freelist_pop_prepare(fl, &store->pending, fl->total);
+    if (err != PF_OK)
+        goto out;
+    while (fl->total > 0)
+        (void)freelist_pop(fl, &store->pending);
+    err = push_downwards(store, &pages);
+    if (err != PF_OK) /* out of memory half way: the disk still has the old list */
+        store_fail_locked(store, err, "out of memory while the free list was rebuilt");
+out:
+    pageset_clear(&pages);
+    return err;
+}
+
+pf_err pf_freelist_rebuild(pf_store *store)
+{
+    uint64_t lsn, trunks = 0;
+    pf_err err = change_begin(store);
+    if (err != PF_OK)
+        return err;
+    err = load_all(store);
+    if (err == PF_OK)
+        err = load_top(store, store->fl.total);
+    for (const struct fl_entry *e = store->fl.newest; e != NULL; e = e->older)
+        trunks++;
+    if (err == PF_OK)
+        err = commit_reserve(store, 2 * trunks + 1);
+    for (uint64_t id = PF_FIRST_PAGE;
+         err == PF_OK && !store->dense && id < store->total_pages;
+         id++) /* any free page may become a trunk */
+        if (pageset_next(&store->fl.free, id, &id))
+            err = reserve_page(store, id);
+        else
+            break;
+    if (err == PF_OK) {
+        pthread_mutex_lock(&store->lock);
+        err = rebuild_locked(store);
+        pthread_mutex_unlock(&store->lock);
+    }
+    if (err == PF_OK)
+        err = commit_now(store);
+    return change_end(store, err, &lsn);
+}
