@@ -2,7 +2,7 @@
 #include "store.h"
 
 /* The first page of the free run that reaches the end of the file; total_pages when the
- * last page is in use. `lock` or `writer` held. */
+ * last page is in use. `lock` held. */
 static uint64_t trailing_start(pf_store *store)
 {
     uint64_t end = store->total_pages;
@@ -51,7 +51,9 @@ pf_err pf_shrink(pf_store *store, uint64_t *out_pages)
         return err;
     err = load_all(store);
     if (err == PF_OK) {
+        pthread_mutex_lock(&store->lock);
         const uint64_t first = trailing_start(store);
+        pthread_mutex_unlock(&store->lock);
         count = store->total_pages - first;
         if (count > 0)
             err = change_take(store, first, count, 0);
@@ -126,7 +128,7 @@ pf_err pf_freelist_rebuild(pf_store *store)
          err == PF_OK && !store->dense && id < store->total_pages;
          id++) /* any free page may become a trunk */
         if (pageset_next(&store->fl.free, id, &id))
-            err = reserve_page(store, id);
+            err = reserve_trunk(store, id);
         else
             break;
     if (err == PF_OK) {

@@ -159,7 +159,7 @@ static pf_err take_prepare(pf_store *store, uint64_t first, uint64_t count, uint
     for (struct fl_entry *e = store->fl.newest; e != NULL && count > 0 && err == PF_OK;
          e = e->older) /* a leaf of it may become a trunk */
         if (e->hit && e->leaf_count > 0)
-            err = reserve_page(store, e->block->trunk.leaf[0]);
+            err = reserve_trunk(store, e->block->trunk.leaf[0]);
     return err;
 }
 
@@ -266,11 +266,11 @@ static pf_err reserve_trunks(pf_store *store, const struct pf_range *ranges,
 {
     const struct fl_entry *top = store->fl.newest;
     uint64_t until_trunk = top == NULL ? 0 : TRUNK_MAX_LEAVES - top->leaf_count;
-    pf_err err = top == NULL ? PF_OK : reserve_page(store, top->page_id);
+    pf_err err = top == NULL ? PF_OK : reserve_trunk(store, top->page_id);
     for (size_t i = 0; i < range_count && err == PF_OK && !store->dense; i++) {
         uint64_t at = until_trunk;
         for (; at < ranges[i].count && err == PF_OK; at += TRUNK_BLOCK_PAGES)
-            err = reserve_page(store, ranges[i].first + at);
+            err = reserve_trunk(store, ranges[i].first + at);
         until_trunk = at - ranges[i].count;
     }
     return err;

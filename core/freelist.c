@@ -276,6 +276,9 @@ static pf_err push_trunk(struct freelist *fl, struct batch *batch, uint64_t page
         return PF_E_MAX_PAGES;
     if (batch_prepare(batch, page_id, PF_PAGE_SIZE) != PF_OK)
         return PF_E_NO_MEMORY;
+    if (below != NULL && /* an unpush makes it the newest again */
+        batch_prepare(batch, below->page_id, PF_PAGE_SIZE) != PF_OK)
+        return PF_E_NO_MEMORY;
     struct fl_entry *entry = entry_new(fl, page_id);
     if (entry == NULL)
         return PF_E_NO_MEMORY;

@@ -176,19 +176,17 @@ pf_err journal_restart(struct journal *j, uint64_t db_size, bool sync)
     return PF_OK;
 }
 
-/* What lies behind the file's last whole sector was never written:
- * journal_grow() fills from there when it is needed. */
-pf_err journal_adopt(struct journal *j, uint64_t next_lsn, uint64_t db_size)
+pf_err journal_adopt(struct journal *j, bool half_made, uint64_t next_lsn,
+                     uint64_t db_size)
 {
     uint64_t size = 0;
     pf_err err = dev_size(j->file, &size);
-    if (err == PF_OK && size < JOURNAL_START) {
-        err = fill_with_zeros(j->file, size, JOURNAL_START);
-        size = JOURNAL_START;
-    }
+    size = size < JOURNAL_START ? JOURNAL_START : size / SECTOR * SECTOR;
+    if (err == PF_OK && half_made)
+        err = fill_with_zeros(j->file, 0, size); /* J0 */
     if (err != PF_OK)
         return err;
-    j->capacity = size / SECTOR * SECTOR;
+    j->capacity = size;
     j->next_lsn = next_lsn == 0 ? 1 : next_lsn;
     return journal_restart(j, db_size, true);
 }

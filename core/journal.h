@@ -34,8 +34,9 @@ struct journal_sector {
 /* Make the file: zero-filled, one empty generation, durable. PF_E_NO_SPACE and
  * the like: nothing changed. */
 PF_CHECK pf_err journal_create(struct journal *journal, uint64_t size, uint64_t db_size);
-/* Go on with the file that recovery read: a new generation, synced. */
-PF_CHECK pf_err journal_adopt(struct journal *journal, uint64_t next_lsn,
+/* Go on with the file that recovery read: a new generation, synced. half_made: it had no
+ * header yet, so it may not be filled either. */
+PF_CHECK pf_err journal_adopt(struct journal *journal, bool half_made, uint64_t next_lsn,
                               uint64_t db_size);
 /* Zero-fill up to `size`; *out_capacity = what the caller adopts. */
 PF_CHECK pf_err journal_grow(struct journal *journal, uint64_t size,

@@ -81,8 +81,12 @@ static pf_err check_write(pf_store *store, uint64_t page_id, size_t offset, size
         err = PF_E_INVALID;
     if (err == PF_OK)
         err = load_all(store);
-    if (err == PF_OK && pageset_has(&store->fl.free, page_id))
+    if (err != PF_OK)
+        return err;
+    pthread_mutex_lock(&store->lock);
+    if (pageset_has(&store->fl.free, page_id))
         err = PF_E_DATA_FREE;
+    pthread_mutex_unlock(&store->lock);
     return err;
 }
 

@@ -92,7 +92,8 @@ static pf_err replay_to_disk(pf_store *store, const struct replay *replay)
     if (err == PF_OK)
         err = dev_size(store->db, &size);
     if (err == PF_OK)
-        err = journal_adopt(&store->journal, replay->last_lsn + 1, size);
+        err = journal_adopt(&store->journal, replay->header.salt == 0,
+                            replay->last_lsn + 1, size);
     return err;
 }
 

@@ -54,3 +54,10 @@ pf_err reserve_page(pf_store *store, uint64_t page_id)
         return pageset_add(&store->backed, window, &added);
     return reserve_range(store, page_offset(page_id), PF_PAGE_SIZE);
 }
+
+pf_err reserve_trunk(pf_store *store, uint64_t page_id)
+{
+    if (store->dense || pageset_has(&store->backed, page_id / RESERVE_WINDOW_PAGES))
+        return PF_OK;
+    return reserve_range(store, page_offset(page_id), PF_PAGE_SIZE);
+}

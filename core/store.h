@@ -146,7 +146,10 @@ void load_forget_hits(pf_store *store);
 enum { RESERVE_WINDOW_PAGES = 256 }; /* holes are filled a window at a time */
 
 PF_CHECK pf_err reserve_growth(pf_store *store, uint64_t new_total);
+/* For a page that is handed out or written: its neighbours will be wanted soon. */
 PF_CHECK pf_err reserve_page(pf_store *store, uint64_t page_id);
+/* For a free page that becomes a trunk: its neighbours may stay holes. */
+PF_CHECK pf_err reserve_trunk(pf_store *store, uint64_t page_id);
 
 /* ---- commit.c ---- */
 

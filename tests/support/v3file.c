@@ -164,6 +164,7 @@ struct walk {
     size_t count;
     size_t room;
     uint8_t *seen; /* a bit a page */
+    size_t trunks;
     uint64_t total_pages;
 };
 
@@ -198,6 +199,22 @@ static void check_trunk(const uint8_t page[V3_PAGE], uint64_t id, uint64_t block
         fail_msg("free list: wrong sum in trunk %" PRIu64, id);
 }
 
+/* A stale head or link must never meet a valid old trunk: what is not in the chain has no
+ * trunk magic. */
+static void check_stale_trunks(int fd, const struct walk *w)
+{
+    uint8_t start[16];
+    size_t trunks = 0;
+
+    for (uint64_t id = 2; id < w->total_pages; id++)
+        trunks +=
+            pread(fd, start, sizeof(start), (off_t)v3_offset(id)) == sizeof(start) &&
+            memcmp(start, trunk_magic, sizeof(trunk_magic)) == 0 &&
+            v3_get64(start + V3_TRUNK_SELF) == id;
+    if (trunks != w->trunks)
+        fail_msg("free list: %zu trunks, but %zu pages look like one", w->trunks, trunks);
+}
+
 uint64_t *v3_free_list(const char *path, size_t *out_count)
 {
     uint8_t header[V3_HEADER];
@@ -224,9 +241,11 @@ uint64_t *v3_free_list(const char *path, size_t *out_count)
         for (uint32_t i = v3_get32(page + V3_TRUNK_COUNT); i > 0; i--)
             walk_add(&w, v3_get64(page + V3_TRUNK_LEAVES + 8 * (i - 1)));
         walk_add(&w, trunk);
+        w.trunks++;
         block_above = v3_get64(page + V3_TRUNK_BLOCK);
         trunk = v3_get64(page + V3_TRUNK_NEXT);
     }
+    check_stale_trunks(fd, &w);
     close(fd);
     free(w.seen);
     if (claimed != w.count)

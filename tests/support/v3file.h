@@ -71,7 +71,8 @@ uint64_t v3_size(const char *path);
 void v3_trunk(uint8_t page[V3_PAGE], uint64_t self, uint64_t next, uint64_t block,
               uint64_t total, const uint64_t *leaves, uint32_t leaf_count);
 void v3_trunk_sum(uint8_t page[V3_PAGE]);
-/* Walk the free list of a closed file and check every rule of its format. Returns the
+/* Walk the free list of a closed file and check every rule of its format, and that no
+ * other page looks like a trunk. Returns the
  * ids, the one handed out next first, in an array that the caller frees; fails the test
  * with the reason when a rule is broken. */
 uint64_t *v3_free_list(const char *path, size_t *out_count);

@@ -127,6 +127,7 @@ static void a_taken_trunk_loses_its_magic(void **state)
 
     scratch_create(t, 20);
     free_range(t->store, 9, 3);
+    scratch_reopen(t); /* so that it is on the disk */
     assert_ok(pf_page_take(t->store, 9, NULL));
     scratch_close(t);
     v3_peek(t->db, v3_offset(9), magic, sizeof(magic));
