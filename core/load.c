@@ -81,7 +81,7 @@ bool pf_freelist_loaded(pf_store *store)
  * loop that takes `writer` again at once. */
 static void let_writers_pass(const pf_store *store)
 {
-    const struct timespec moment = {.tv_nsec = 20 * 1000};
+    const struct timespec moment = {.tv_nsec = 20000};
     while (atomic_load(&store->writers_waiting) > 0)
         (void)nanosleep(&moment, NULL);
 }

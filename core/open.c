@@ -217,38 +217,47 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
     return err;
 }
 
+/* Read-only, for the reason that is in o->reason now. */
+static pf_err fall_back(struct opening *o, pf_store **out_store)
+{
+    char reason[PF_REASON_SIZE];
+    pf_store *store = NULL;
+    memcpy(reason, o->reason, sizeof reason);
+    pf_err err = attempt(o, false, &store);
+    if (err != PF_OK || store == NULL)
+        return err;
+    if (store->reason[0] == '\0') /* else: what is wrong with the journal */
+        memcpy(store->reason, reason, sizeof reason);
+    if (o->options->scratch)
+        err = store_make_scratch(store);
+    if (err == PF_OK)
+        *out_store = store;
+    else
+        store_delete(store);
+    return err;
+}
+
 static pf_err open_found(struct opening *o, pf_store **out_store)
 {
-    static const struct pf_options defaults;
-    if (o->options == NULL)
-        o->options = &defaults;
-    pf_err err = PF_E_NEEDS_WRITE;
-    if (!o->options->read_only && !o->options->scratch)
-        err = attempt(o, true, out_store);
-    else
+    const struct pf_options *options = o->options;
+    if (options->read_only || options->scratch) {
         store_say(o->reason, "asked for");
-    if (err == PF_E_NEEDS_WRITE && (!o->options->require_rw || o->options->scratch)) {
-        char reason[PF_REASON_SIZE];
-        memcpy(reason, o->reason, sizeof reason);
-        err = attempt(o, false, out_store);
-        if (err == PF_OK && (*out_store)->reason[0] == '\0')
-            memcpy((*out_store)->reason, reason, sizeof reason);
+        return fall_back(o, out_store);
     }
-    if (err == PF_OK && o->options->scratch) {
-        err = store_make_scratch(*out_store);
-        if (err != PF_OK)
-            store_delete(*out_store);
-    }
+    const pf_err err = attempt(o, true, out_store);
+    if (err == PF_E_NEEDS_WRITE && !options->require_rw)
+        return fall_back(o, out_store);
     return err;
 }
 
 pf_err pf_open(const char *path, const struct pf_options *options, pf_store **out_store,
                char *out_reason)
 {
+    static const struct pf_options defaults;
     char reason[PF_REASON_SIZE] = "";
     struct opening o = {.path_fd = -1,
                         .dir_fd = -1,
-                        .options = options,
+                        .options = options != NULL ? options : &defaults,
                         .reason = out_reason != NULL ? out_reason : reason};
     pf_store *store = NULL;
     o.reason[0] = '\0';

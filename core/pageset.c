@@ -247,38 +247,40 @@ static void prune(struct pageset *set, uint64_t region)
     set->last_leaf = NULL;
 }
 
-/* The slot of this region's leaf, with all nodes above it made. */
+/* Make what a slot lacks, a node or an empty leaf, and count it in the node above. */
+static bool fill_slot(struct pageset *set, void **slot, struct node *above, bool leaf)
+{
+    if (*slot != NULL)
+        return true;
+    if (leaf) {
+        struct pageset_leaf *made = leaf_new(false);
+        set->bytes += made == NULL ? 0 : leaf_bytes(made);
+        *slot = made;
+    } else {
+        *slot = node_new(set);
+    }
+    if (*slot != NULL && above != NULL)
+        above->used++;
+    return *slot != NULL;
+}
+
+/* The slot of this region's leaf, with all nodes above it and the leaf made. */
 static void **make_slot(struct pageset *set, uint64_t region)
 {
     if (grow_to(set, region) != PF_OK)
         return NULL;
     void **slot = &set->root;
     struct node *above = NULL;
-    for (unsigned level = set->height; level > 0; level--) {
-        if (*slot == NULL) {
-            *slot = node_new(set);
-            if (*slot == NULL) {
-                prune(set, region);
-                return NULL;
-            }
-            if (above != NULL)
-                above->used++;
-        }
-        above = *slot;
-        slot = &above->child[way_of(region, level)];
-    }
-    if (*slot == NULL) {
-        struct pageset_leaf *leaf = leaf_new(false);
-        if (leaf == NULL) {
+    for (unsigned level = set->height;; level--) {
+        if (!fill_slot(set, slot, above, level == 0)) {
             prune(set, region);
             return NULL;
         }
-        set->bytes += leaf_bytes(leaf);
-        *slot = leaf;
-        if (above != NULL)
-            above->used++;
+        if (level == 0)
+            return slot;
+        above = *slot;
+        slot = &above->child[way_of(region, level)];
     }
-    return slot;
 }
 
 /* Replace a region's leaf by the same members in the other shape. */

@@ -104,27 +104,38 @@ static pf_err read_record(const struct replay *r, struct pf_file *journal,
     return PF_OK;
 }
 
-/* R2: take records until one does not verify or is not the next one. */
+/* R2: take the record at *offset if it is valid and the next one. */
+static pf_err take_record(struct replay *r, struct pf_file *journal, uint64_t size,
+                          uint64_t *offset, bool *out_taken)
+{
+    struct record_head head;
+    uint8_t *bytes;
+    pf_err err = read_record(r, journal, *offset, size, &head, &bytes);
+    *out_taken = false;
+    if (err != PF_OK || bytes == NULL)
+        return err;
+    if (head.lsn == r->last_lsn + 1)
+        err = keep_record(r, &head, bytes);
+    else
+        err = PF_E_JOURNAL;
+    *out_taken = err == PF_OK;
+    if (*out_taken)
+        *offset += head.length;
+    else
+        free(bytes);
+    return err == PF_E_JOURNAL ? PF_OK : err;
+}
+
 static pf_err read_records(struct replay *r, struct pf_file *journal, uint64_t size,
                            uint64_t *out_end)
 {
-    uint64_t offset = JOURNAL_START;
+    bool taken = true;
+    pf_err err = PF_OK;
+    *out_end = JOURNAL_START;
     r->last_lsn = r->header.first_lsn - 1;
-    for (;;) {
-        struct record_head head;
-        uint8_t *bytes;
-        pf_err err = read_record(r, journal, offset, size, &head, &bytes);
-        if (err == PF_OK && bytes != NULL && head.lsn == r->last_lsn + 1) {
-            err = keep_record(r, &head, bytes);
-            if (err == PF_OK) {
-                offset += head.length;
-                continue;
-            }
-        }
-        free(bytes);
-        *out_end = offset;
-        return err;
-    }
+    while (taken && err == PF_OK)
+        err = take_record(r, journal, size, out_end, &taken);
+    return err;
 }
 
 /* R2: is there a record further on which knows that one we cannot read was
