@@ -121,10 +121,11 @@ static void tell(const struct cluster_scan *s, uint64_t node_id)
         s->neighbour(s->neighbour_ctx, node_id);
 }
 
-/* One byte of the zigzag differences between neighbours. */
+/* One byte of the zigzag differences between neighbours. False: too long, or too many. */
 static bool take_id_byte(struct cluster_scan *s, uint8_t byte)
 {
-    if (s->varint_shift > 63 || (s->varint_shift == 63 && byte > 1))
+    if (s->varint_shift > 63 || (s->varint_shift == 63 && byte > 1) ||
+        s->ids_seen == s->count)
         return false;
     s->varint |= (uint64_t)(byte & 0x7F) << s->varint_shift;
     s->varint_shift += 7;
@@ -144,7 +145,7 @@ static enum scan scan_ids(struct cluster_scan *s, struct piece *piece)
 {
     while (s->id_bytes_left > 0 && piece->length > 0) {
         if (s->compressed && !take_id_byte(s, piece->bytes[0]))
-            return bad(s, "an id longer than 64 bits");
+            return bad(s, "an id too long, or too many");
         piece->bytes++;
         piece->length--;
         s->id_bytes_left--;

@@ -33,6 +33,7 @@
     X(ALREADY_PINNED, EALREADY,   "the page is already pinned")                         \
     X(NOT_PINNED,     EALREADY,   "the page is not pinned")                             \
     X(PINNED,         EBUSY,      "the page is pinned")                                 \
+    X(IN_USE,         EBUSY,      "the graph uses the page")                            \
     X(HELD,           EBUSY,      "the page is held by an open file")                   \
     X(IS_FREE,        EINVAL,     "the page is free")                                   \
     X(DATA_FREE,      ENXIO,      "the page is free: its data cannot be written")       \
@@ -51,6 +52,7 @@
     X(NO_SPACE,       ENOSPC,     "no space left on the device")                        \
     X(QUOTA,          EDQUOT,     "disk quota exceeded")                                \
     X(FILE_LIMIT,     EFBIG,      "the file would exceed a size limit")                 \
+    X(CANCELLED,      EINTR,      "cancelled")                                          \
     X(NO_MEMORY,      ENOMEM,     "out of memory")                                      \
     X(NOT_FOUND,      ENOENT,     "no such file")                                       \
     X(EXISTS,         EEXIST,     "the file exists")                                    \

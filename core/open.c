@@ -84,15 +84,39 @@ static bool place_is_writable(struct opening *o, int fd)
     return false;
 }
 
-/* The write-ahead log of the crate replaces the last extension: db.v3 ->
- * db.v3wal. */
-static pf_err wal_name(const struct opening *o, char out[NAME_MAX + 1])
+/* The crate's side files replace the last extension: db.v3 -> db.v3wal. */
+static pf_err side_name(const struct opening *o, const char *extension,
+                        char out[NAME_MAX + 1])
 {
     const char *dot = strrchr(o->name, '.');
     const size_t stem =
         dot == NULL || dot == o->name ? strlen(o->name) : (size_t)(dot - o->name);
-    const int n = snprintf(out, NAME_MAX + 1, "%.*s.v3wal", (int)stem, o->name);
+    const int n = snprintf(out, NAME_MAX + 1, "%.*s.%s", (int)stem, o->name, extension);
     return n < 0 || n > NAME_MAX ? PF_E_NOT_FOUND : PF_OK;
+}
+
+/* Read the start of a side file; returns the bytes or -errno. */
+static ssize_t read_side_file(const struct opening *o, const char *extension,
+                              char out_name[NAME_MAX + 1], uint8_t *bytes, size_t room)
+{
+    if (side_name(o, extension, out_name) != PF_OK)
+        return -ENOENT;
+    const int fd =
+        openat(o->dir_fd, out_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    const ssize_t n = pread(fd, bytes, room, 0);
+    const int saved = errno;
+    (void)close(fd);
+    return n < 0 ? -saved : n;
+}
+
+static void read_edgemeta(const struct opening *o, pf_store *store)
+{
+    char name[NAME_MAX + 1];
+    const ssize_t n =
+        read_side_file(o, "v3edgemeta", name, store->edgemeta, sizeof store->edgemeta);
+    store->edgemeta_length = n > 0 ? (size_t)n : 0;
 }
 
 /* Bare and valid, or absent, is clean. FORMAT.md section 4. */
@@ -102,14 +126,9 @@ static bool wal_is_clean(struct opening *o)
     static const uint8_t magic[8] = {'V', '3', 'W', 'A', 'L', 0, 0, 0};
     char name[NAME_MAX + 1];
     uint8_t bytes[WAL_HEADER + 1];
-    if (wal_name(o, name) != PF_OK)
+    const ssize_t n = read_side_file(o, "v3wal", name, bytes, sizeof bytes);
+    if (n == -ENOENT)
         return true;
-    const int fd = openat(o->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 && errno == ENOENT)
-        return true;
-    const ssize_t n = fd < 0 ? -1 : pread(fd, bytes, sizeof bytes, 0);
-    if (fd >= 0)
-        (void)close(fd);
     if (n == WAL_HEADER && memcmp(bytes, magic, sizeof magic) == 0 &&
         get_le32(bytes + WAL_VERSION) == 1)
         return true;
@@ -213,6 +232,7 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
         memcpy((*out_store)->lock_text, lock_text, sizeof lock_text);
         (*out_store)->probe_fd = write ? fd : -1;
         (*out_store)->max_pages = o->options->max_pages;
+        read_edgemeta(o, *out_store);
     }
     return err;
 }

@@ -21,7 +21,7 @@ static pf_err read_file(pf_store *store, uint64_t page_id, uint64_t file_end,
 }
 
 /* Changes not yet in the file, oldest first. `lock` held. */
-static void overlay_locked(pf_store *store, uint64_t page_id, uint8_t *page)
+void pageio_overlay_locked(pf_store *store, uint64_t page_id, uint8_t *page)
 {
     batch_overlay(&store->inflight, page_id, page);
     batch_overlay(&store->pending, page_id, page);
@@ -65,7 +65,7 @@ pf_err pf_page_read(pf_store *store, uint64_t page_id, uint8_t *page)
             break;
     }
     if (err == PF_OK)
-        overlay_locked(store, page_id, page);
+        pageio_overlay_locked(store, page_id, page);
     else if (err == PF_E_STALE)
         store_fail_locked(store, err, "the file was truncated by someone else");
     pthread_mutex_unlock(&store->lock);
@@ -112,5 +112,7 @@ pf_err pf_page_write(pf_store *store, uint64_t page_id, size_t offset,
             batch_write(&store->pending, page_id, page, PF_PAGE_SIZE);
         pthread_mutex_unlock(&store->lock);
     }
+    if (err == PF_OK)
+        graph_page_written(store, page_id);
     return change_end(store, err, out_lsn);
 }

@@ -21,11 +21,13 @@
 #ifndef PF_PF_H
 #define PF_PF_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
+#include "finding.h"
 
 #define PF_CHECK __attribute__((warn_unused_result))
 
@@ -245,6 +247,73 @@ uint64_t pf_snapshot_bytes(const pf_snapshot *snapshot);
 PF_CHECK pf_err pf_snapshot_next(pf_store *store, const pf_snapshot *snapshot,
                                  uint64_t page_id, struct pf_change *out_change,
                                  bool *out_found);
+
+/* ---- the graph: which pages are in use, by what, and what is wrong; sections 6 to 8
+ * ---- */
+
+/* Written by a walk, may be read by any thread. done <= total; total grows a little while
+ * the trees are walked. */
+struct pf_progress {
+    atomic_uint_least64_t done, total;
+    atomic_uint_least64_t pages_read;
+};
+
+/* How to follow a walk; every field may be NULL. */
+struct pf_watch {
+    pf_finding_fn finding; /* called in the walk's thread, as findings are met */
+    void *finding_ctx;
+    struct pf_progress *progress;
+    const atomic_bool *cancel; /* set it to end the walk with PF_E_CANCELLED */
+};
+
+struct pf_check_summary {
+    uint64_t total_pages; /* of the header, at least 2 */
+    uint64_t file_pages;  /* pages that begin inside the file, 0 and 1 included */
+    uint64_t in_use;      /* reachable, and pages 0 and 1 */
+    uint64_t free_pages, leaked;
+    uint64_t right_total; /* a total_pages with which the file loses nothing */
+    uint64_t findings[PF_FINDING_CLASS_COUNT];
+    uint64_t finding_count;
+    uint64_t nodes, edges, pages_read;
+    bool walked; /* false: page_size is not 4096, the graph was not looked at */
+    bool complete;
+    bool graph_intact; /* no tree, checksum, dangling or cross-linked finding: only then
+                          is a leaked page surely without use */
+    bool free_list_intact;
+};
+
+struct pf_page_use {
+    bool known;              /* a walk has been made; without one only the type of pages
+                                that are not the graph's is known */
+    const char *type;        /* "node-leaf", "free", "unknown" ...; static storage */
+    bool used;               /* the graph reaches it */
+    bool leaked;             /* neither reached nor free */
+    bool bad, crossed;       /* its contents are; it is used twice, or points nowhere */
+    char path[PF_PATH_SIZE]; /* "node root 31 > leaf 17 > node 12", "" when not used */
+};
+
+/* The header or its side file names a root. */
+bool pf_has_graph(pf_store *store);
+/* A walk has been made, and no page that it reached was written since. */
+bool pf_graph_known(pf_store *store);
+/* Walk the graph in this thread; others go on. `watch` may be NULL. Memory: about 4.2
+ * bytes a page that is reached. PF_E_CANCELLED, PF_E_NO_MEMORY, PF_E_STALE. */
+PF_CHECK pf_err pf_graph_walk(pf_store *store, const struct pf_watch *watch);
+/* The walk, and everything else that can be wrong with the file. Changes nothing. */
+PF_CHECK pf_err pf_check(pf_store *store, const struct pf_watch *watch,
+                         struct pf_check_summary *out_summary);
+/* PF_E_NO_PAGE. May read the free list. */
+PF_CHECK pf_err pf_page_use_get(pf_store *store, uint64_t page_id,
+                                struct pf_page_use *out_use);
+/* False without a walk. */
+bool pf_page_is_used(pf_store *store, uint64_t page_id);
+/* PF_E_IN_USE and the page, when the graph reaches one of them; PF_OK without a walk. */
+PF_CHECK pf_err pf_pages_unused(pf_store *store, const struct pf_range *ranges,
+                                size_t range_count, uint64_t *out_bad_id);
+/* The lowest page >= page_id that a walk found leaked, or bad or crossed; false when
+ * there is none. */
+bool pf_leaked_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
+bool pf_bad_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
 
 /* ---- page contents ---- */
 

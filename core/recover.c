@@ -149,6 +149,7 @@ static pf_err recover(pf_store *store, bool write, char *reason)
         return err;
     if (write)
         return PF_E_NEEDS_WRITE;
+    store->journal_refused = true;
     memcpy(store->reason, reason, sizeof store->reason);
     return PF_OK;
 }

@@ -30,6 +30,7 @@ pf_err store_new(struct pf_file *db, enum pf_mode mode, pf_store **out_store)
     store->journal_first_size = JOURNAL_FIRST_SIZE;
     pthread_mutex_init(&store->writer, NULL);
     pthread_mutex_init(&store->lock, NULL);
+    pthread_mutex_init(&store->graph_lock, NULL);
     pthread_cond_init(&store->committed, NULL);
     *out_store = store;
     return PF_OK;
@@ -37,6 +38,7 @@ pf_err store_new(struct pf_file *db, enum pf_mode mode, pf_store **out_store)
 
 void store_delete(pf_store *store)
 {
+    graph_drop(store);
     freelist_clear(&store->fl);
     pins_clear(&store->pins);
     batch_clear(&store->pending);
@@ -45,6 +47,7 @@ void store_delete(pf_store *store)
     journal_close(&store->journal);
     dev_close(store->db);
     pthread_cond_destroy(&store->committed);
+    pthread_mutex_destroy(&store->graph_lock);
     pthread_mutex_destroy(&store->lock);
     pthread_mutex_destroy(&store->writer);
     free(store);

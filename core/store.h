@@ -21,6 +21,10 @@
 #include "pins.h"
 #include "place.h"
 
+struct walk;
+
+enum { EDGEMETA_ROOM = 64 }; /* it has 24 bytes; more means it is not valid */
+
 struct pf_store {
     /* fixed when open returns */
     struct pf_file *db;
@@ -30,6 +34,9 @@ struct pf_store {
     uint64_t journal_first_size;
     char lock_text[64];
     char recovered[64]; /* what the journal held at open, in words */
+    bool journal_refused;
+    uint8_t edgemeta[EDGEMETA_ROOM]; /* the .v3edgemeta side file as it was at open */
+    size_t edgemeta_length;          /* 0 = there is none */
 
     atomic_int writers_waiting;
     pthread_mutex_t writer;
@@ -62,6 +69,10 @@ struct pf_store {
     pf_err failure;
     char reason[PF_REASON_SIZE];
     struct pf_stats counters; /* only the "since open" fields */
+
+    /* taken before `lock`, never held across I/O */
+    pthread_mutex_t graph_lock;
+    struct walk *graph; /* the last walk; NULL = none, or its pages changed */
 
     /* leader, see journal.h for who changes what of `journal` */
     struct journal journal;
@@ -123,6 +134,17 @@ PF_CHECK pf_err change_take(pf_store *store, uint64_t first, uint64_t count,
 /* ---- query.c ---- */
 
 void query_stats_locked(pf_store *store, struct pf_stats *out_stats);
+
+/* ---- pageio.c ---- */
+
+/* Lay changes that are not in the file yet over a page. `lock` held. */
+void pageio_overlay_locked(pf_store *store, uint64_t page_id, uint8_t *page);
+
+/* ---- graph.c ---- */
+
+void graph_drop(pf_store *store);
+/* Forget the walk if it reached this page. */
+void graph_page_written(pf_store *store, uint64_t page_id);
 
 /* ---- walk of the free list: load.c; `writer` held ---- */
 

@@ -40,20 +40,22 @@ static unsigned place_of(uint64_t page_id)
 static size_t region_bytes(enum shape shape, size_t room)
 {
     static const size_t words[] = {
-        [SHAPE_NARROW] = REGION_PAGES, [SHAPE_WIDE] = 2 * REGION_PAGES};
+        [SHAPE_NARROW] = REGION_PAGES, [SHAPE_WIDE] = (size_t)2 * REGION_PAGES};
     return sizeof(struct usemap_region) +
            (shape == SHAPE_LIST ? 2 * room : words[shape]) * sizeof(uint32_t);
 }
 
 static uint64_t long_get(const struct usemap_region *region, unsigned i)
 {
-    return (uint64_t)region->words[2 * i + 1] << 32 | region->words[2 * i];
+    const uint32_t *words = region->words + (size_t)i * 2;
+    return (uint64_t)words[1] << 32 | words[0];
 }
 
 static void long_set(struct usemap_region *region, unsigned i, uint64_t value)
 {
-    region->words[2 * i] = (uint32_t)value;
-    region->words[2 * i + 1] = (uint32_t)(value >> 32);
+    uint32_t *words = region->words + (size_t)i * 2;
+    words[0] = (uint32_t)value;
+    words[1] = (uint32_t)(value >> 32);
 }
 
 static unsigned listed_place(const struct usemap_region *region, unsigned i)
@@ -211,7 +213,78 @@ enum page_use usemap_get(struct usemap *map, uint64_t page_id, uint64_t *out_use
 
 uint64_t usemap_bytes(const struct usemap *map)
 {
-    return map->bytes + map->regions.slot_count * sizeof *map->regions.slots;
+    return map->bytes + map->regions.slot_count * sizeof *map->regions.slots +
+           map->order_count * sizeof *map->order;
+}
+
+/* ---- in order ---- */
+
+static int compare_numbers(const void *left, const void *right)
+{
+    const uint64_t *a = left;
+    const uint64_t *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+pf_err usemap_sort(struct usemap *map)
+{
+    const size_t count = map->regions.count;
+    const struct idmap_slot *slot;
+    size_t cursor = 0;
+    size_t at = 0;
+    if (count == map->order_count) /* regions are never removed */
+        return PF_OK;
+    uint64_t *order = malloc(count * sizeof *order);
+    if (order == NULL)
+        return PF_E_NO_MEMORY;
+    while ((slot = idmap_each(&map->regions, &cursor)) != NULL)
+        order[at++] = slot->key;
+    qsort(order, count, sizeof *order, compare_numbers);
+    free(map->order);
+    map->order = order;
+    map->order_count = count;
+    return PF_OK;
+}
+
+/* The first region in order whose number is not below this one. */
+static size_t order_find(const struct usemap *map, uint64_t number)
+{
+    size_t low = 0;
+    size_t high = map->order_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (map->order[middle] < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool usemap_next(struct usemap *map, uint64_t from, uint64_t *out_page_id)
+{
+    unsigned place = place_of(from);
+    size_t at = order_find(map, from >> REGION_BITS);
+    if (at < map->order_count && map->order[at] != from >> REGION_BITS)
+        place = 0;
+    for (; at < map->order_count; at++, place = 0) {
+        const struct usemap_region *region = region_find(map, map->order[at]);
+        for (; place < REGION_PAGES; place++) {
+            if (region_get(region, place) == 0)
+                continue;
+            *out_page_id = map->order[at] << REGION_BITS | place;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t usemap_next_gap(struct usemap *map, uint64_t from)
+{
+    uint64_t id = from;
+    while (usemap_get(map, id, NULL) != USE_NONE)
+        id++;
+    return id;
 }
 
 void usemap_clear(struct usemap *map)
@@ -221,5 +294,6 @@ void usemap_clear(struct usemap *map)
     while ((slot = idmap_each(&map->regions, &cursor)) != NULL)
         free((void *)(uintptr_t)slot->value);
     idmap_clear(&map->regions);
+    free(map->order);
     *map = (struct usemap){0};
 }

@@ -4,7 +4,7 @@
  * Regions of 256 pages, found by hash. A region with few pages is a short list,
  * a full one an array of 4 bytes a page (8 where ids pass 2^28). Nothing is
  * sized by an id, so memory follows the number of pages put in: about 4.2 bytes
- * a page of an ordinary file, about 100 for one that is alone in its region. */
+ * a page of an ordinary file, about 120 for one that is alone in its region. */
 #ifndef PF_USEMAP_H
 #define PF_USEMAP_H
 
@@ -33,7 +33,9 @@ struct usemap_region;
 
 struct usemap { /* all zero = empty */
     struct idmap regions;
-    uint64_t bytes; /* memory held, without `regions` */
+    uint64_t bytes;  /* memory held, without `regions` and `order` */
+    uint64_t *order; /* the regions' numbers as usemap_sort() found them, ascending */
+    size_t order_count;
     /* the region looked at last */
     uint64_t last_number;
     struct usemap_region *last_region; /* NULL = nothing remembered */
@@ -46,5 +48,13 @@ PF_CHECK pf_err usemap_put(struct usemap *map, uint64_t page_id, enum page_use u
 /* USE_NONE when the page is not there. out_user_id may be NULL. */
 enum page_use usemap_get(struct usemap *map, uint64_t page_id, uint64_t *out_user_id);
 uint64_t usemap_bytes(const struct usemap *map);
+
+/* Put the regions in order for the two below, which know no region added later.
+ * PF_E_NO_MEMORY keeps the order of before. */
+PF_CHECK pf_err usemap_sort(struct usemap *map);
+/* The lowest page >= from that is there; false when there is none. */
+bool usemap_next(struct usemap *map, uint64_t from, uint64_t *out_page_id);
+/* The lowest page >= from that is not there. */
+uint64_t usemap_next_gap(struct usemap *map, uint64_t from);
 
 #endif

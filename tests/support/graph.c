@@ -128,7 +128,8 @@ void image_put_index(struct image *image, uint64_t page_id, bool leaf, unsigned 
     for (unsigned i = 0; i < count; i++)
         v3_put64(page + 32 + (size_t)i * (leaf ? 16 : 8), keys[i]);
     for (unsigned i = 0; i < count + !leaf; i++)
-        v3_put64(page + 32 + (leaf ? (size_t)i * 16 + 8 : ((size_t)count + i) * 8), values[i]);
+        v3_put64(page + 32 + (leaf ? (size_t)i * 16 + 8 : ((size_t)count + i) * 8),
+                 values[i]);
     if (leaf)
         v3_put64(page + 32 + (size_t)count * 16, next_leaf);
     image_sum_index(page);
@@ -154,7 +155,8 @@ pf_err image_read(void *ctx, uint64_t page_id, uint8_t *page)
         atomic_store(&image->cancel, true);
     if (page_id == image->fail_page && page_id != 0)
         return PF_E_IO;
-    assert_true(page_id >= 2 && offset < image->size); /* the walk asked for what is there */
+    assert_true(page_id >= 2 &&
+                offset < image->size); /* the walk asked for what is there */
     const uint64_t there = image->size - offset;
     memset(page, 0, V3_PAGE);
     memcpy(page, image->bytes + offset, there < V3_PAGE ? there : V3_PAGE);
@@ -211,8 +213,8 @@ struct walk *image_walk(struct image *image, struct findings *findings)
     return walk;
 }
 
-const struct pf_finding *findings_get(const struct findings *findings, pf_finding_class class,
-                                      uint64_t page_id)
+const struct pf_finding *findings_get(const struct findings *findings,
+                                      pf_finding_class class, uint64_t page_id)
 {
     for (size_t i = 0; i < findings->count && i < FINDINGS_KEPT; i++)
         if (findings->kept[i].class == class && findings->kept[i].page_id == page_id)
@@ -226,7 +228,8 @@ void findings_print(const struct findings *findings)
 {
     for (size_t i = 0; i < findings->count && i < FINDINGS_KEPT; i++) {
         const struct pf_finding *f = &findings->kept[i];
-        print_message("# page %" PRIu64 " (%" PRIu64 "): %s: expected %s, found %s (%s)\n",
+        print_message("# page %" PRIu64 " (%" PRIu64
+                      "): %s: expected %s, found %s (%s)\n",
                       f->page_id, f->page_count, pf_finding_class_name(f->class),
                       f->expected, f->found, f->path);
     }

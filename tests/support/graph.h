@@ -1,6 +1,7 @@
 /* graph.h: database files in memory with a graph in them: the samples, changed by hand.
  *
- * Sums are computed here with a plain loop over the published rule, not with core's code. */
+ * Sums are computed here with a plain loop over the published rule, not with core's code.
+ */
 #ifndef TEST_GRAPH_H
 #define TEST_GRAPH_H
 
@@ -16,11 +17,11 @@ struct image {
     uint8_t meta[64];
     size_t meta_length; /* 0 = no .v3edgemeta */
 
-    uint64_t reads;        /* calls so far */
-    uint64_t fail_page;    /* reading it gives PF_E_IO; 0 = none */
-    uint64_t cancel_at;    /* the call that sets `cancel`; 0 = none */
+    uint64_t reads;     /* calls so far */
+    uint64_t fail_page; /* reading it gives PF_E_IO; 0 = none */
+    uint64_t cancel_at; /* the call that sets `cancel`; 0 = none */
     atomic_bool cancel;
-    uint64_t *trace;       /* ids in the order they were read, or NULL */
+    uint64_t *trace; /* ids in the order they were read, or NULL */
     size_t trace_room;
 };
 
@@ -59,8 +60,8 @@ struct check_summary image_check(struct image *image, struct findings *findings,
 /* Run a walk over the roots of the header and the side file. */
 struct walk *image_walk(struct image *image, struct findings *findings);
 /* The finding of this class about this page; fails the test when there is none. */
-const struct pf_finding *findings_get(const struct findings *findings, pf_finding_class class,
-                                      uint64_t page_id);
+const struct pf_finding *findings_get(const struct findings *findings,
+                                      pf_finding_class class, uint64_t page_id);
 /* Print what was found; for a test about to fail. */
 void findings_print(const struct findings *findings);
 

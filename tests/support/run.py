@@ -94,14 +94,19 @@ def run_one(test):
     tmp = tempfile.mkdtemp(prefix="pt-", dir="/tmp")
     os.chmod(tmp, 0o755)
     started = time.monotonic()
-    process = subprocess.Popen(
-        test["cmd"],
-        env={**os.environ, **test["env"], "TMPDIR": tmp},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            test["cmd"],
+            env={**os.environ, **test["env"], "TMPDIR": tmp},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        outcome.failed.append(f"(cannot be started: {error})")
+        clean_up(tmp)
+        return outcome
     try:
         output, _ = process.communicate(timeout=test["timeout"])
         status = process.returncode

@@ -1,0 +1,152 @@
+/* Which keys lead to a page: walk_state.h. A leaf names pages; whether a page holds what
+ * its keys ask for is judged when the page is read, so the leaf is looked up again. */
+#include <stdlib.h>
+
+#include "walk_state.h"
+
+enum { CACHE_PAGES = 64 };
+
+struct leaf_cache {
+    uint64_t page_ids[CACHE_PAGES]; /* 0 = empty */
+    uint8_t pages[CACHE_PAGES][PF_PAGE_SIZE];
+};
+
+pf_err leaf_cache_new(struct leaf_cache **out_cache)
+{
+    struct leaf_cache *cache = calloc(1, sizeof *cache);
+    if (cache == NULL)
+        return PF_E_NO_MEMORY;
+    *out_cache = cache;
+    return PF_OK;
+}
+
+/* ---- pages with several leaves ---- */
+
+pf_err walk_share_add(struct walk *walk, uint64_t page_id, uint64_t leaf_id)
+{
+    if (walk->share_count == walk->share_room) {
+        const size_t room = walk->share_room > 0 ? walk->share_room * 2 : 64;
+        struct share *shares = realloc(walk->shares, room * sizeof *shares);
+        if (shares == NULL)
+            return PF_E_NO_MEMORY;
+        walk->shares = shares;
+        walk->share_room = room;
+    }
+    walk->shares[walk->share_count++] = (struct share){page_id, leaf_id};
+    return PF_OK;
+}
+
+static int compare_shares(const void *left, const void *right)
+{
+    const struct share *a = left;
+    const struct share *b = right;
+    if (a->page_id != b->page_id)
+        return a->page_id < b->page_id ? -1 : 1;
+    return (a->leaf_id > b->leaf_id) - (a->leaf_id < b->leaf_id);
+}
+
+void walk_shares_sort(struct walk *walk)
+{
+    if (walk->share_count > 0)
+        qsort(walk->shares, walk->share_count, sizeof *walk->shares, compare_shares);
+}
+
+/* The first share of a page, or where it would be. */
+static size_t first_share(const struct walk *walk, uint64_t page_id)
+{
+    size_t low = 0;
+    size_t high = walk->share_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (walk->shares[middle].page_id < page_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* A leaf that alternates between two pages is noted more than once. */
+static size_t next_share(const struct walk *walk, size_t at)
+{
+    const struct share here = walk->shares[at];
+    while (at < walk->share_count && walk->shares[at].page_id == here.page_id &&
+           walk->shares[at].leaf_id == here.leaf_id)
+        at++;
+    return at;
+}
+
+/* ---- keys ---- */
+
+static pf_err leaf_get(struct walk *walk, uint64_t leaf_id, const uint8_t **out_page,
+                       bool *out_usable)
+{
+    struct leaf_cache *cache = walk->cache;
+    const size_t slot = (size_t)(leaf_id % CACHE_PAGES);
+    *out_page = cache->pages[slot];
+    *out_usable = cache->page_ids[slot] == leaf_id;
+    if (*out_usable)
+        return PF_OK;
+    cache->page_ids[slot] = 0;
+    const pf_err err = walk_read(walk, leaf_id, cache->pages[slot], out_usable);
+    if (err == PF_OK && *out_usable)
+        cache->page_ids[slot] = leaf_id;
+    return err;
+}
+
+static pf_err keys_of_leaf(struct walk *walk, uint64_t leaf_id, uint64_t page_id,
+                           struct key_list *out_keys)
+{
+    const uint8_t *page;
+    struct index_page leaf;
+    bool usable;
+    out_keys->leaf_id = leaf_id;
+    out_keys->count = 0;
+    const pf_err err = leaf_get(walk, leaf_id, &page, &usable);
+    if (err != PF_OK || !usable || !index_decode(page, &leaf) || !leaf.leaf)
+        return err; /* the file may change while it is walked */
+    for (unsigned i = 0; i < leaf.count; i++) {
+        if (index_value(&leaf, i) != page_id)
+            continue;
+        out_keys->found[out_keys->count] = false;
+        out_keys->keys[out_keys->count++] = index_key(&leaf, i);
+    }
+    return PF_OK;
+}
+
+pf_err walk_next_keys(struct walk *walk, uint64_t page_id, size_t *cursor,
+                      struct key_list *out_keys, bool *out_more)
+{
+    uint64_t leaf_id = 0;
+    *out_more = false;
+    if (*cursor == 0) { /* afterwards: 1 + index of the next share */
+        (void)usemap_get(&walk->uses, page_id, &leaf_id);
+        *cursor = 1 + first_share(walk, page_id);
+    } else {
+        const size_t at = *cursor - 1;
+        if (at >= walk->share_count || walk->shares[at].page_id != page_id)
+            return PF_OK;
+        leaf_id = walk->shares[at].leaf_id;
+        *cursor = 1 + next_share(walk, at);
+    }
+    *out_more = true;
+    return keys_of_leaf(walk, leaf_id, page_id, out_keys);
+}
+
+/* Binary search; in a damaged leaf it may miss, which only adds to what is reported. */
+bool key_list_mark(struct key_list *list, uint64_t key)
+{
+    unsigned low = 0;
+    unsigned high = list->count;
+    while (low < high) {
+        const unsigned middle = low + (high - low) / 2;
+        if (list->keys[middle] < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == list->count || list->keys[low] != key)
+        return false;
+    list->found[low] = true;
+    return true;
+}
