@@ -1,13 +1,11 @@
 #include "apply.h"
 
-#include "last_error.h"
-#include "transitions.h"
+#include "report.h"
 
 static void note_ranges(struct fsctx *ctx, const struct command *command)
 {
     for (size_t i = 0; i < command->range_count; i++)
-        transitions_note(ctx->transitions, command->ranges[i].first,
-                         command->ranges[i].count);
+        fsctx_pages_changed(ctx, command->ranges[i].first, command->ranges[i].count);
 }
 
 static pf_err apply_ranges(struct fsctx *ctx, const struct command *command,
@@ -49,6 +47,7 @@ static pf_err become_allocated(struct fsctx *ctx, uint64_t page_id,
 
     switch (page->state) {
     case PF_STATE_FREE:
+        out->op = "take";
         err = pf_page_take(ctx->store, page_id, &out->lsn);
         out->must_wait = err == PF_OK;
         return err;
@@ -90,11 +89,12 @@ static pf_err apply_state(struct fsctx *ctx, const struct command *command,
             err = become_pinned(ctx, page_id, &page);
     }
     if (err == PF_OK)
-        transitions_note(ctx->transitions, page_id, 1);
+        out->range = (struct pf_range){page_id, 1};
     return err;
 }
 
-static pf_err apply_pins(struct fsctx *ctx, const struct command *command)
+static pf_err apply_pins(struct fsctx *ctx, const struct command *command,
+                         struct effect *out)
 {
     pf_err err;
 
@@ -105,7 +105,7 @@ static pf_err apply_pins(struct fsctx *ctx, const struct command *command)
     else
         err = pf_page_unpin_all(ctx->store, command->page_id);
     if (err == PF_OK)
-        transitions_note(ctx->transitions, command->page_id, 1);
+        out->range = (struct pf_range){command->page_id, 1};
     return err;
 }
 
@@ -120,25 +120,92 @@ static pf_err apply_checksum(struct fsctx *ctx, const struct command *command)
     return pf_validate_checksum(page, length, command->number) ? PF_OK : PF_E_CHECKSUM;
 }
 
-pf_err apply_command(struct fsctx *ctx, const struct command *command,
-                     struct effect *out_effect)
+/* The pages that are gone have changed as well: the kernel may know them. */
+static pf_err apply_shrink(struct fsctx *ctx, struct effect *out)
 {
-    *out_effect = (struct effect){.bad_id = LAST_ERROR_NO_ID};
+    uint64_t pages = 0;
+    const pf_err err = pf_shrink(ctx->store, &pages);
+
+    if (err == PF_OK && pages > 0)
+        out->range = (struct pf_range){pf_total_pages(ctx->store), pages};
+    out->must_wait = err == PF_OK;
+    return err;
+}
+
+static pf_err apply_max_pages(struct fsctx *ctx, const struct command *command)
+{
+    pf_set_max_pages(ctx->store, command->number);
+    ctx->max_pages = command->number;
+    return PF_OK;
+}
+
+/* ctl */
+static pf_err apply_care(struct fsctx *ctx, const struct command *command,
+                         struct effect *out)
+{
+    switch (command->verb) {
+    case COMMAND_SYNC:
+        out->sync_all = true;
+        return PF_OK;
+    case COMMAND_CHECKPOINT:
+        return pf_checkpoint(ctx->store);
+    case COMMAND_SHRINK:
+        return apply_shrink(ctx, out);
+    default:
+        out->must_wait = true; /* trunks have moved: cached page data is old */
+        return pf_freelist_rebuild(ctx->store);
+    }
+}
+
+static const char *op_of(enum command_verb verb)
+{
+    static const char *const ops[] = {
+        [COMMAND_FREE] = "free",
+        [COMMAND_PIN] = "pin",
+        [COMMAND_UNPIN] = "unpin",
+        [COMMAND_ALLOC] = "alloc",
+        [COMMAND_ALLOC_CONTIGUOUS] = "alloc",
+        [COMMAND_STATE_FREE] = "free",
+        [COMMAND_STATE_ALLOCATED] = "unpin",
+        [COMMAND_STATE_PINNED] = "pin",
+        [COMMAND_PINS_ADD] = "pin",
+        [COMMAND_PINS_REMOVE] = "unpin",
+        [COMMAND_PINS_CLEAR] = "unpin",
+        [COMMAND_CHECKSUM] = "checksum",
+        [COMMAND_MAX_PAGES] = "max_pages",
+        [COMMAND_SYNC] = "sync",
+        [COMMAND_CHECKPOINT] = "checkpoint",
+        [COMMAND_SHRINK] = "shrink",
+        [COMMAND_REBUILD_FREELIST] = "rebuild-freelist",
+    };
+
+    return ops[verb];
+}
+
+static pf_err apply(struct fsctx *ctx, const struct command *command, struct effect *out)
+{
     switch (command->verb) {
     case COMMAND_FREE:
     case COMMAND_PIN:
     case COMMAND_UNPIN:
-        return apply_ranges(ctx, command, out_effect);
+        return apply_ranges(ctx, command, out);
     case COMMAND_STATE_FREE:
     case COMMAND_STATE_ALLOCATED:
     case COMMAND_STATE_PINNED:
-        return apply_state(ctx, command, out_effect);
+        return apply_state(ctx, command, out);
     case COMMAND_PINS_ADD:
     case COMMAND_PINS_REMOVE:
     case COMMAND_PINS_CLEAR:
-        return apply_pins(ctx, command);
+        return apply_pins(ctx, command, out);
     case COMMAND_CHECKSUM:
         return apply_checksum(ctx, command);
+    case COMMAND_MAX_PAGES:
+        return apply_max_pages(ctx, command);
+    case COMMAND_SYNC:
+    case COMMAND_CHECKPOINT:
+    case COMMAND_SHRINK:
+    case COMMAND_REBUILD_FREELIST:
+        return apply_care(ctx, command, out);
     case COMMAND_ALLOC:
     case COMMAND_ALLOC_CONTIGUOUS:
         break;
@@ -146,13 +213,41 @@ pf_err apply_command(struct fsctx *ctx, const struct command *command,
     return PF_E_INVALID;
 }
 
+pf_err apply_command(struct fsctx *ctx, const struct command *command,
+                     struct effect *out_effect)
+{
+    *out_effect = (struct effect){.op = op_of(command->verb), .bad_id = REPORT_NO_ID};
+    const pf_err err = apply(ctx, command, out_effect);
+    if (err == PF_OK && out_effect->range.count > 0)
+        fsctx_pages_changed(ctx, out_effect->range.first, out_effect->range.count);
+    return err;
+}
+
+/* What takes no commit and is done in a moment. */
 bool apply_is_memory_only(enum command_verb verb)
 {
-    return verb != COMMAND_FREE && verb != COMMAND_STATE_FREE &&
-           verb != COMMAND_STATE_ALLOCATED && verb != COMMAND_STATE_PINNED;
+    switch (verb) {
+    case COMMAND_PIN:
+    case COMMAND_UNPIN:
+    case COMMAND_PINS_ADD:
+    case COMMAND_PINS_REMOVE:
+    case COMMAND_PINS_CLEAR:
+    case COMMAND_MAX_PAGES:
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool apply_needs_freelist(enum command_verb verb)
 {
-    return verb != COMMAND_CHECKSUM;
+    switch (verb) {
+    case COMMAND_CHECKSUM:
+    case COMMAND_MAX_PAGES:
+    case COMMAND_SYNC:
+    case COMMAND_CHECKPOINT:
+        return false;
+    default:
+        return true;
+    }
 }

@@ -1,17 +1,19 @@
 #include "attr.h"
 
+#include "attr_cache.h"
+#include "events.h"
+#include "snapshots.h"
 #include "transitions.h"
 
-enum { LONG_SECONDS = 86400 };
+enum {
+    LONG_SECONDS = 86400,
+    LARGE_PAGES = 1000000, /* from here on some sizes are not worth their cost */
+    LINK_PREFIX = 9,       /* ../pages/ */
+};
 
 mode_t attr_mode(const struct fsctx *ctx, const struct node_row *row)
 {
-    return row->mode & ~ctx->umask;
-}
-
-bool attr_needs_freelist(struct node node)
-{
-    return (node_row(node.kind)->flags & NODE_NEEDS_FREELIST) != 0;
+    return S_ISLNK(row->mode) ? row->mode : row->mode & ~ctx->umask;
 }
 
 double attr_timeout(struct node node)
@@ -19,9 +21,15 @@ double attr_timeout(struct node node)
     return node_row(node.kind)->flags & NODE_CONSTANT ? LONG_SECONDS : 0;
 }
 
-double attr_entry_timeout(void)
+double attr_grant(struct fsctx *ctx, struct node node)
 {
-    return LONG_SECONDS;
+    return node.kind == NODE_PAGE ? attr_cache_grant(ctx->attr_cache, node.id)
+                                  : attr_timeout(node);
+}
+
+double attr_entry_timeout(struct node node)
+{
+    return node.kind == NODE_PINNED_PAGE ? 0 : LONG_SECONDS;
 }
 
 /* The directory pages/N shows the page's state: ls -l, du and find work on it. */
@@ -41,8 +49,12 @@ static void fill_page(const struct fsctx *ctx, uint64_t page_id, struct stat *ou
 
 static off_t text_size(const struct fsctx *ctx, struct node node)
 {
+    const struct node_row *const row = node_row(node.kind);
     struct text text = {0};
-    const pf_err err = node_row(node.kind)->render(ctx, node.page_id, &text);
+
+    if (row->size != NULL)
+        return (off_t)row->size(ctx);
+    const pf_err err = row->render(ctx, node.id, &text);
     const off_t size = err == PF_OK && !text.failed ? (off_t)text.length : 0;
 
     text_free(&text);
@@ -52,41 +64,53 @@ static off_t text_size(const struct fsctx *ctx, struct node node)
 static off_t file_size(const struct fsctx *ctx, struct node node)
 {
     const struct node_row *const row = node_row(node.kind);
+    char digits[DECIMAL_MAX];
 
+    if (row->flags & NODE_MAY_LACK_SIZE && pf_total_pages(ctx->store) > LARGE_PAGES)
+        return 0;
     switch (row->content) {
     case NODE_IS_TEXT:
         return text_size(ctx, node);
     case NODE_IS_BULK:
-        return (off_t)row->bulk->size(ctx);
+        return (off_t)bulk_size(row->bulk, ctx, node.id);
+    case NODE_IS_LOG:
+        return (off_t)events_size(ctx->events);
+    case NODE_IS_LINK:
+        return (off_t)(LINK_PREFIX + decimal_format(node.id, digits));
     case NODE_IS_DATA:
-        return node.page_id == 0 ? PF_HEADER_SIZE : PF_PAGE_SIZE;
+        return node.id == 0 ? PF_HEADER_SIZE : PF_PAGE_SIZE;
     case NODE_IS_DIRECTORY:
     case NODE_IS_STREAM:
+    case NODE_IS_HOLD:
     case NODE_IS_COMMAND:
         break;
     }
     return 0;
 }
 
+static struct timespec time_of(const struct fsctx *ctx, struct node node)
+{
+    if (node_has_snapshot(node) && node.kind != NODE_SNAPSHOT_DIFF)
+        return snapshots_time(ctx->snapshots, node.id);
+    return node_has_page(node) ? transitions_of(ctx->transitions, node.id)
+                               : transitions_latest(ctx->transitions);
+}
+
 void attr_fill(const struct fsctx *ctx, struct node node, struct stat *out_stat)
 {
-    const struct node_row *const row = node_row(node.kind);
-    const bool of_page = node.kind == NODE_PAGE || row->parent == NODE_PAGE;
-
     *out_stat = (struct stat){
         .st_ino = node_ino(node),
-        .st_mode = attr_mode(ctx, row),
+        .st_mode = attr_mode(ctx, node_row(node.kind)),
         .st_nlink =
             1, /* for directories: "not counted", so that find does not rely on it */
         .st_uid = ctx->uid,
         .st_gid = ctx->gid,
         .st_blksize = PF_PAGE_SIZE,
     };
-    out_stat->st_mtim = of_page ? transitions_of(ctx->transitions, node.page_id)
-                                : transitions_latest(ctx->transitions);
+    out_stat->st_mtim = time_of(ctx, node);
     out_stat->st_atim = out_stat->st_ctim = out_stat->st_mtim;
     if (node.kind == NODE_PAGE)
-        fill_page(ctx, node.page_id, out_stat);
+        fill_page(ctx, node.id, out_stat);
     else
         out_stat->st_size = file_size(ctx, node);
 }

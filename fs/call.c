@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "attr.h"
 #include "worker.h"
 
 struct deferred {
@@ -20,12 +21,19 @@ static void deferred_run(struct fsctx *ctx, struct job *job)
     free(deferred);
 }
 
-void call_run(fuse_req_t req, const struct call *call, bool needs_freelist,
+bool call_at_once(const struct fsctx *ctx, unsigned needs)
+{
+    if (needs & (NODE_NEEDS_DISK | NODE_NEEDS_WALK))
+        return false;
+    return !(needs & NODE_NEEDS_LIST) || pf_freelist_loaded(ctx->store);
+}
+
+void call_run(fuse_req_t req, const struct call *call, unsigned needs,
               call_function *function)
 {
     struct fsctx *const ctx = call_ctx(req);
 
-    if (!needs_freelist || pf_freelist_loaded(ctx->store)) {
+    if (call_at_once(ctx, needs)) {
         function(req, ctx, call);
         return;
     }
@@ -35,20 +43,33 @@ void call_run(fuse_req_t req, const struct call *call, bool needs_freelist,
         return;
     }
     *deferred = (struct deferred){{NULL, deferred_run}, req, function, *call};
-    worker_submit(ctx->worker, &deferred->job);
+    /* what only reads a page does not wait for those who walk */
+    needs &= ~(unsigned)NODE_NEEDS_DISK;
+    worker_submit(call_at_once(ctx, needs) ? ctx->reader : ctx->worker, &deferred->job);
 }
 
 bool call_node(fuse_req_t req, fuse_ino_t ino, struct node *out_node)
 {
     struct node node;
 
-    if (!node_of_ino(ino, &node) ||
-        !node_exists(node, pf_total_pages(call_ctx(req)->store))) {
+    if (!node_of_ino(ino, &node) || !node_exists(call_ctx(req), node)) {
         fuse_reply_err(req, ENOENT);
         return false;
     }
     *out_node = node;
     return true;
+}
+
+void call_reply_entry(fuse_req_t req, struct fsctx *ctx, const struct call *call)
+{
+    struct fuse_entry_param entry = {
+        .ino = node_ino(call->node),
+        .attr_timeout = attr_grant(ctx, call->node),
+        .entry_timeout = attr_entry_timeout(call->node),
+    };
+
+    attr_fill(ctx, call->node, &entry.attr);
+    fuse_reply_entry(req, &entry);
 }
 
 void call_reply_err(fuse_req_t req, pf_err err)

@@ -2,7 +2,32 @@
 #ifndef PAGEFS_CLI_H
 #define PAGEFS_CLI_H
 
+#include <stdbool.h>
+
 int cli_create(int argc, char **argv);
+int cli_map(int argc, char **argv);
 int cli_stat(int argc, char **argv);
+
+/* ---- what they share ---- */
+
+struct cli_command {
+    const char *name;
+    const char *help;     /* the whole text, "usage: ..." first */
+    const char *expected; /* one line: what the operands should be */
+    const char *flag;     /* its one option, without the dashes, or NULL */
+    int min_operands, max_operands;
+};
+
+struct cli_line {
+    char **operands;
+    int operand_count;
+    bool flag;
+};
+
+/* -1: go on. Otherwise everything was said, and this is the exit status. */
+int cli_parse(const struct cli_command *command, int argc, char **argv,
+              struct cli_line *out_line);
+/* Everything printed has reached stdout: 0 or, after a message, an exit status. */
+int cli_flush(void);
 
 #endif

@@ -5,25 +5,37 @@
 #include "message.h"
 #include "options.h"
 
+static const struct cli_command command = {
+    .name = "create",
+    .help =
+        "usage: pagefs create DB [PAGES]\n"
+        "\n"
+        "Makes a new V3 database file of PAGES pages, all of them allocated and zero;\n"
+        "without PAGES an empty one. Never replaces a file. `seq 2 99 > free` in its\n"
+        "mount gives pages 2 to 99 to the allocator.\n",
+    .expected = "expected a file and a number of pages: pagefs create DB [PAGES]",
+    .min_operands = 1,
+    .max_operands = 2,
+};
+
 int cli_create(int argc, char **argv)
 {
+    struct cli_line line;
     uint64_t pages = 0;
+    const int status = cli_parse(&command, argc, argv, &line);
 
-    if (argc < 2 || argc > 3) {
-        message("create",
-                "expected a file and a number of pages: pagefs create DB [PAGES]");
+    if (status != -1)
+        return status;
+    if (line.operand_count == 2 && !options_pages(line.operands[1], &pages)) {
+        message(line.operands[1], "not a number of pages: 0, or 2 and more");
         return EXIT_USAGE;
     }
-    if (argc == 3 && !options_pages(argv[2], &pages)) {
-        message(argv[2], "not a number of pages: 0, or 2 and more");
-        return EXIT_USAGE;
-    }
-    const pf_err err = pf_create(argv[1], pages);
+    const pf_err err = pf_create(line.operands[0], pages);
     if (err == PF_OK)
         return 0;
     if (err == PF_E_EXISTS)
-        message(argv[1], "the file exists: remove it first, or mount it");
+        message(line.operands[0], "the file exists: remove it first, or mount it");
     else
-        message(argv[1], "cannot be made: %s", pf_err_text(err));
+        message(line.operands[0], "cannot be made: %s", pf_err_text(err));
     return EXIT_SYSTEM;
 }

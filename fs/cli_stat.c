@@ -5,9 +5,22 @@
 #include <stdlib.h>
 
 #include "message.h"
+#include "opening.h"
 #include "options.h"
-#include "paths.h"
 #include "render.h"
+
+static const struct cli_command command = {
+    .name = "stat",
+    .help =
+        "usage: pagefs stat DB\n"
+        "\n"
+        "Prints what `status` and `stats` of a read-only mount would say, as lines of\n"
+        "`key value`, and changes nothing. While the database is mounted read-write,\n"
+        "read these files in the mount instead.\n",
+    .expected = "expected a file: pagefs stat DB",
+    .min_operands = 1,
+    .max_operands = 1,
+};
 
 static int print(const struct fsctx *ctx)
 {
@@ -18,34 +31,25 @@ static int print(const struct fsctx *ctx)
         err = render_stats(ctx, 0, &text);
     if (err == PF_OK && text.failed)
         err = PF_E_NO_MEMORY;
-    if (err == PF_OK && (fwrite(text.bytes, 1, text.length, stdout) != text.length ||
-                         fflush(stdout) != 0))
-        err = PF_E_IO;
+    if (err == PF_OK)
+        (void)fwrite(text.bytes, 1, text.length, stdout);
+    else
+        message(ctx->source, "cannot be read: %s", pf_err_text(err));
     text_free(&text);
-    if (err != PF_OK)
-        message("stat", "cannot print: %s", pf_err_text(err));
-    return err == PF_OK ? 0 : EXIT_SYSTEM;
+    return err == PF_OK ? cli_flush() : EXIT_SYSTEM;
 }
 
 int cli_stat(int argc, char **argv)
 {
-    const struct pf_options options = {.read_only = true};
-    char reason[PF_REASON_SIZE] = "";
+    struct cli_line line;
     struct fsctx ctx = {0};
     char *path = NULL;
+    int status = cli_parse(&command, argc, argv, &line);
 
-    if (argc != 2) {
-        message("stat", "expected a file: pagefs stat DB");
-        return EXIT_USAGE;
-    }
-    int status = paths_resolve_database(argv[1], &path);
-    if (status != 0)
+    if (status != -1)
         return status;
-    const pf_err err = pf_open(path, &options, &ctx.store, reason);
-    if (err != PF_OK) {
-        message(path, "%s", reason[0] != '\0' ? reason : pf_err_text(err));
-        status = EXIT_SYSTEM;
-    } else {
+    status = opening_look(line.operands[0], &path, &ctx.store);
+    if (status == 0) {
         ctx.source = path;
         status = print(&ctx);
         if (pf_close(ctx.store) != PF_OK)

@@ -223,42 +223,84 @@ pf_err command_parse_alloc(const char *text, size_t length, struct command *out_
     return out_command->number <= COMMAND_ALLOC_MAX ? PF_OK : PF_E_RANGE;
 }
 
-/* ---- pages/N/...: one word ---- */
+/* ---- state, pins, ctl: one word ---- */
 
-pf_err command_parse_state(const char *text, size_t length, struct command *out_command)
+struct word {
+    const char *text;
+    enum command_verb verb;
+};
+
+/* Exactly one of `words`. */
+static pf_err word_parse(const char *text, size_t length, const struct word *words,
+                         size_t word_count, struct command *out)
 {
-    struct token word;
-    const pf_err err = single_token(text, length, out_command, &word);
+    struct token token;
+    const pf_err err = single_token(text, length, out, &token);
 
     if (err != PF_OK)
         return err;
-    if (token_is(word, "free"))
-        out_command->verb = COMMAND_STATE_FREE;
-    else if (token_is(word, "allocated"))
-        out_command->verb = COMMAND_STATE_ALLOCATED;
-    else if (token_is(word, "pinned"))
-        out_command->verb = COMMAND_STATE_PINNED;
-    else
-        return PF_E_INVALID;
-    return PF_OK;
+    for (size_t i = 0; i < word_count; i++) {
+        if (token_is(token, words[i].text)) {
+            out->verb = words[i].verb;
+            return PF_OK;
+        }
+    }
+    return PF_E_INVALID;
+}
+
+pf_err command_parse_state(const char *text, size_t length, struct command *out_command)
+{
+    static const struct word words[] = {
+        {"free", COMMAND_STATE_FREE},
+        {"allocated", COMMAND_STATE_ALLOCATED},
+        {"pinned", COMMAND_STATE_PINNED},
+    };
+
+    return word_parse(text, length, words, 3, out_command);
 }
 
 pf_err command_parse_pins(const char *text, size_t length, struct command *out_command)
 {
+    static const struct word words[] = {
+        {"+1", COMMAND_PINS_ADD},
+        {"-1", COMMAND_PINS_REMOVE},
+        {"0", COMMAND_PINS_CLEAR},
+    };
+
+    return word_parse(text, length, words, 3, out_command);
+}
+
+pf_err command_parse_ctl(const char *text, size_t length, struct command *out_command)
+{
+    static const struct word words[] = {
+        {"sync", COMMAND_SYNC},
+        {"checkpoint", COMMAND_CHECKPOINT},
+        {"shrink", COMMAND_SHRINK},
+        {"rebuild-freelist", COMMAND_REBUILD_FREELIST},
+    };
+
+    return word_parse(text, length, words, 4, out_command);
+}
+
+/* ---- numbers ---- */
+
+pf_err command_parse_max_pages(const char *text, size_t length,
+                               struct command *out_command)
+{
     struct token word;
     const pf_err err = single_token(text, length, out_command, &word);
 
     if (err != PF_OK)
         return err;
-    if (token_is(word, "+1"))
-        out_command->verb = COMMAND_PINS_ADD;
-    else if (token_is(word, "-1"))
-        out_command->verb = COMMAND_PINS_REMOVE;
-    else if (token_is(word, "0"))
-        out_command->verb = COMMAND_PINS_CLEAR;
-    else
-        return PF_E_INVALID;
-    return PF_OK;
+    out_command->verb = COMMAND_MAX_PAGES;
+    if (token_is(word, "max"))
+        return PF_OK;
+    const pf_err number_err =
+        decimal_parse(word.start, word.length, &out_command->number);
+    if (number_err == PF_OK && out_command->number < PF_FIRST_PAGE)
+        return PF_E_INVALID; /* every file has as many, and 0 means no limit to the store
+                              */
+    return number_err;
 }
 
 static int hex_digit(char c)

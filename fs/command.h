@@ -28,7 +28,12 @@ enum command_verb {
     COMMAND_PINS_ADD,
     COMMAND_PINS_REMOVE,
     COMMAND_PINS_CLEAR,
-    COMMAND_CHECKSUM, /* number = the sum */
+    COMMAND_CHECKSUM,  /* number = the sum */
+    COMMAND_MAX_PAGES, /* number, 0 = no limit */
+    COMMAND_SYNC,
+    COMMAND_CHECKPOINT,
+    COMMAND_SHRINK,
+    COMMAND_REBUILD_FREELIST,
 };
 
 struct command {
@@ -50,6 +55,8 @@ PF_CHECK command_parser command_parse_alloc;
 PF_CHECK command_parser command_parse_state;
 PF_CHECK command_parser command_parse_pins;
 PF_CHECK command_parser command_parse_checksum;
+PF_CHECK command_parser command_parse_max_pages;
+PF_CHECK command_parser command_parse_ctl;
 
 void command_free(struct command *command);
 

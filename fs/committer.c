@@ -1,7 +1,9 @@
 #include "committer.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "cached_pages.h"
 #include "message.h"
@@ -10,11 +12,15 @@ struct queue {
     struct change *first, **last_next;
 };
 
+enum { IDLE_SECONDS = 1 }; /* before the journal is brought into the file */
+
 struct committer {
     struct fsctx *ctx;
     pthread_t thread;
-    bool failure_told;    /* only the thread itself uses it */
-    pthread_mutex_t lock; /* guards what follows */
+    bool failure_told;          /* only the thread itself uses these */
+    bool rested;                /* nothing has come since the last idle checkpoint */
+    struct timespec idle_until; /* monotonic */
+    pthread_mutex_t lock;       /* guards what follows */
     pthread_cond_t more;
     struct queue queue;
     bool stopping;
@@ -33,16 +39,37 @@ static void queue_put(struct queue *queue, struct change *change)
     queue->last_next = &change->next;
 }
 
-/* All that is queued, in order; NULL when stopping and nothing is left. */
-static struct change *take_batch(struct committer *c)
+/* Wait for something to do; false when it is time for the idle checkpoint. */
+static bool wait_locked(struct committer *c)
+{
+    int result = 0;
+
+    while (c->queue.first == NULL && !c->stopping && result == 0) {
+        if (c->rested || !pf_checkpoint_due(c->ctx->store))
+            pthread_cond_wait(&c->more, &c->lock);
+        else
+            result = pthread_cond_timedwait(&c->more, &c->lock, &c->idle_until);
+    }
+    return result != ETIMEDOUT || c->queue.first != NULL || c->stopping;
+}
+
+/* All that is queued, in order; NULL when there is nothing: stopping, or idle. */
+static struct change *take_batch(struct committer *c, bool *out_stopping)
 {
     pthread_mutex_lock(&c->lock);
-    while (c->queue.first == NULL && !c->stopping)
-        pthread_cond_wait(&c->more, &c->lock);
+    const bool idle = !wait_locked(c);
     struct change *const batch = c->queue.first;
     queue_clear(&c->queue);
+    *out_stopping = batch == NULL && !idle;
     pthread_mutex_unlock(&c->lock);
     return batch;
+}
+
+static void begin_rest(struct committer *c)
+{
+    c->rested = false;
+    clock_gettime(CLOCK_MONOTONIC, &c->idle_until);
+    c->idle_until.tv_sec += IDLE_SECONDS;
 }
 
 /* Nobody may be looking at `status` when the disk fails, so say it once where an
@@ -91,13 +118,29 @@ static void run_batch(struct committer *c, struct change *batch)
     tell_failure(c);
 }
 
+/* Tried once after each batch: whatever it says is in `status` as well. */
+static void idle_checkpoint(struct committer *c)
+{
+    c->rested = true;
+    if (pf_checkpoint(c->ctx->store) != PF_OK)
+        tell_failure(c);
+}
+
 static void *committer_main(void *arg)
 {
     struct committer *const c = arg;
-    struct change *batch;
+    bool stopping = false;
 
-    while ((batch = take_batch(c)) != NULL)
-        run_batch(c, batch);
+    begin_rest(c);
+    while (!stopping) {
+        struct change *const batch = take_batch(c, &stopping);
+        if (batch != NULL) {
+            run_batch(c, batch);
+            begin_rest(c);
+        } else if (!stopping) {
+            idle_checkpoint(c);
+        }
+    }
     return NULL;
 }
 
@@ -110,7 +153,11 @@ struct committer *committer_start(struct fsctx *ctx)
     c->ctx = ctx;
     queue_clear(&c->queue);
     pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->more, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->more, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     if (pthread_create(&c->thread, NULL, committer_main, c) != 0) {
         pthread_cond_destroy(&c->more);
         pthread_mutex_destroy(&c->lock);

@@ -4,7 +4,8 @@
  * executes each change in order, waits *once* for the disk, and lets every change
  * answer. What arrives during the wait is the next batch: group commit, with no thread
  * parked per client and no read behind a disk. No change answers success before it is
- * durable; one refused at execution answers at once. */
+ * durable; one refused at execution answers at once. When nothing has come for a second
+ * it brings the journal into the file. */
 #ifndef PAGEFS_COMMITTER_H
 #define PAGEFS_COMMITTER_H
 

@@ -2,12 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "message.h"
 #include "options.h"
+#include "signals.h"
 
 bool daemon_fill_stdio(void)
 {
@@ -35,41 +38,69 @@ static int status_of_dead(pid_t child)
     return WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_SYSTEM;
 }
 
-static int wait_for_report(int fd, pid_t child)
+/* Hands an ending signal on: the child is no longer in our process group, and must not
+ * mount behind the back of somebody who thinks that it was stopped. A second one ends the
+ * wait. True: go on. */
+static bool pass_signal(int signals, pid_t child, bool *passed)
 {
-    char report;
-    ssize_t got;
+    signals_take(signals);
+    if (*passed) {
+        message(NULL, "process %d has not ended yet: kill -9 ends it", (int)child);
+        return false;
+    }
+    kill(child, SIGTERM);
+    *passed = true;
+    return true;
+}
 
-    do
-        got = read(fd, &report, 1);
-    while (got == -1 && errno == EINTR);
-    close(fd);
-    return got == 1 ? EXIT_MOUNTED : status_of_dead(child);
+static int wait_for_report(int report, int signals, pid_t child)
+{
+    struct pollfd fds[] = {
+        {.fd = report, .events = POLLIN}, /* POLLHUP when the child ends */
+        {.fd = signals, .events = POLLIN},
+    };
+    bool passed = false;
+    char byte;
+
+    while (fds[0].revents == 0) {
+        fds[1].revents = 0; /* an interrupted poll leaves it as it was */
+        if (poll(fds, 2, -1) == -1 && errno != EINTR)
+            return EXIT_SYSTEM;
+        if ((fds[1].revents & POLLIN) != 0 && !pass_signal(signals, child, &passed))
+            return EXIT_SYSTEM;
+    }
+    return read(report, &byte, 1) == 1 ? EXIT_MOUNTED : status_of_dead(child);
+}
+
+static int cannot(const char *what)
+{
+    message(NULL, "cannot %s: %s", what, strerror(errno));
+    return EXIT_SYSTEM;
 }
 
 int daemon_fork(int *out_report_fd)
 {
     int fds[2];
+    int signals = -1;
+    pid_t child = -1;
 
-    if (pipe2(fds, O_CLOEXEC) != 0) {
-        message(NULL, "cannot make a pipe: %s", strerror(errno));
-        return EXIT_SYSTEM;
-    }
-    const pid_t child = fork();
-    if (child == -1) {
-        message(NULL, "cannot fork: %s", strerror(errno));
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return cannot("make a pipe");
+    signals = signals_open();
+    const int status = signals != -1 && (child = fork()) != -1 ? -1 : cannot("fork");
+    if (child == 0) {
+        close(signals);
         close(fds[0]);
-        close(fds[1]);
-        return EXIT_SYSTEM;
+        setsid();
+        *out_report_fd = fds[1];
+        return -1;
     }
-    if (child != 0) {
-        close(fds[1]);
-        return wait_for_report(fds[0], child);
-    }
+    close(fds[1]);
+    const int result = status != -1 ? status : wait_for_report(fds[0], signals, child);
+    if (signals != -1)
+        close(signals);
     close(fds[0]);
-    setsid();
-    *out_report_fd = fds[1];
-    return -1;
+    return result;
 }
 
 void daemon_report(int report_fd)

@@ -9,7 +9,8 @@
 bool daemon_fill_stdio(void);
 
 /* Fork. In the child: returns -1 and a descriptor for daemon_report(). In the parent:
- * waits until the child reports or ends, and returns the exit status. */
+ * waits until the child reports or ends, and returns the exit status; SIGINT, SIGTERM and
+ * SIGHUP are handed on to the child. */
 int daemon_fork(int *out_report_fd);
 
 /* In the child: mounted. Let go of terminal and stdio, and let the parent exit 0. */

@@ -11,11 +11,11 @@
 enum { LISTING_MAX_BYTES = 1 << 16 }; /* per call, whatever the kernel asks for */
 
 /* Append one entry; returns the bytes it needs, more than `room` when it does not fit. */
-typedef size_t entry_function(fuse_req_t req, const struct fsctx *ctx, char *buffer,
+typedef size_t entry_function(fuse_req_t req, struct fsctx *ctx, char *buffer,
                               size_t room, const struct node_entry *entry);
 
-static size_t add_entry(fuse_req_t req, const struct fsctx *ctx, char *buffer,
-                        size_t room, const struct node_entry *entry)
+static size_t add_entry(fuse_req_t req, struct fsctx *ctx, char *buffer, size_t room,
+                        const struct node_entry *entry)
 {
     const struct stat stat = {
         .st_ino = node_ino(entry->node),
@@ -26,16 +26,22 @@ static size_t add_entry(fuse_req_t req, const struct fsctx *ctx, char *buffer,
     return fuse_add_direntry(req, buffer, room, entry->name, &stat, (off_t)entry->cookie);
 }
 
-static size_t add_entry_plus(fuse_req_t req, const struct fsctx *ctx, char *buffer,
-                             size_t room, const struct node_entry *entry)
+/* Attributes that take long are left out: the kernel asks for them if somebody wants to
+ * know. A listing so never waits. */
+static size_t add_entry_plus(fuse_req_t req, struct fsctx *ctx, char *buffer, size_t room,
+                             const struct node_entry *entry)
 {
+    const struct node_row *const row = node_row(entry->node.kind);
     struct fuse_entry_param param = {
-        .ino = node_ino(entry->node),
-        .attr_timeout = attr_timeout(entry->node),
-        .entry_timeout = attr_entry_timeout(),
+        .attr = {.st_ino = node_ino(entry->node), .st_mode = row->mode},
     };
 
-    attr_fill(ctx, entry->node, &param.attr);
+    if (call_at_once(ctx, row->to_stat)) {
+        param.ino = node_ino(entry->node);
+        param.attr_timeout = attr_grant(ctx, entry->node);
+        param.entry_timeout = attr_entry_timeout(entry->node);
+        attr_fill(ctx, entry->node, &param.attr);
+    }
     return fuse_add_direntry_plus(req, buffer, room, entry->name, &param,
                                   (off_t)entry->cookie);
 }
@@ -43,7 +49,6 @@ static size_t add_entry_plus(fuse_req_t req, const struct fsctx *ctx, char *buff
 static void list(fuse_req_t req, struct fsctx *ctx, const struct call *call,
                  entry_function *add)
 {
-    const uint64_t total_pages = pf_total_pages(ctx->store);
     const size_t size = call->size < LISTING_MAX_BYTES ? call->size : LISTING_MAX_BYTES;
     uint64_t cookie = (uint64_t)call->offset;
     struct node_entry entry;
@@ -54,7 +59,7 @@ static void list(fuse_req_t req, struct fsctx *ctx, const struct call *call,
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    while (node_next(call->node, cookie, total_pages, ctx->hide_actions, &entry)) {
+    while (node_next(ctx, call->node, cookie, &entry)) {
         const size_t need = add(req, ctx, buffer + length, size - length, &entry);
         if (need > size - length)
             break;
@@ -63,16 +68,6 @@ static void list(fuse_req_t req, struct fsctx *ctx, const struct call *call,
     }
     fuse_reply_buf(req, buffer, length);
     free(buffer);
-}
-
-static void readdir_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
-{
-    list(req, ctx, call, add_entry);
-}
-
-static void readdirplus_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
-{
-    list(req, ctx, call, add_entry_plus);
 }
 
 static bool call_of_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -95,7 +90,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 
     (void)fi;
     if (call_of_directory(req, ino, size, offset, &call))
-        call_run(req, &call, false, readdir_now);
+        list(req, call_ctx(req), &call, add_entry);
 }
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -104,8 +99,6 @@ void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     struct call call;
 
     (void)fi;
-    if (!call_of_directory(req, ino, size, offset, &call))
-        return;
-    /* the root's own files never need the list: ls must answer whatever happens */
-    call_run(req, &call, call.node.kind != NODE_ROOT, readdirplus_now);
+    if (call_of_directory(req, ino, size, offset, &call))
+        list(req, call_ctx(req), &call, add_entry_plus);
 }

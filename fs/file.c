@@ -1,18 +1,13 @@
-/* file.c: open files, and reading them. */
-#include <errno.h>
+/* file.c: opening and closing files. */
+#include "ops.h"
+
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "access.h"
-#include "attr.h"
 #include "cached_pages.h"
 #include "call.h"
-#include "ops.h"
-#include "stream.h"
+#include "hold.h"
 #include "write.h"
-
-/* ---- open and release ---- */
 
 /* How the kernel is to treat the open file. */
 static pf_err set_caching(struct fsctx *ctx, struct handle *handle,
@@ -38,34 +33,60 @@ static void close_handle(struct fsctx *ctx, struct handle *handle)
 {
     if (handle->cached)
         cached_pages_remove(ctx->cached_pages, node_ino(handle->node));
-    handle_free(handle);
+    hold_end(ctx, handle);
+    handle_free(ctx->handles, handle);
+}
+
+static void open_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
+{
+    struct handle *const handle = call->handle;
+    struct fuse_file_info fi = call->fi;
+    pf_err err = set_caching(ctx, handle, &fi);
+
+    if (err == PF_OK && handle->row->content == NODE_IS_HOLD)
+        err = hold_begin(ctx, handle);
+    if (err != PF_OK) {
+        close_handle(ctx, handle);
+        call_reply_err(req, err);
+        return;
+    }
+    fi.fh = (uintptr_t)handle;
+    if (fuse_reply_open(req, &fi) != 0) /* the opener is gone: no release will come */
+        close_handle(ctx, handle);
+}
+
+/* Opening changes nothing, except by what follows; only then it matters who it is. */
+static pid_t actor_pid(fuse_req_t req, const struct node_row *row, int flags)
+{
+    const bool may_act = (flags & O_ACCMODE) != O_RDONLY || row->flags & NODE_ACTION;
+
+    return may_act ? fuse_req_ctx(req)->pid : 0;
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct fsctx *const ctx = call_ctx(req);
-    struct node node;
+    struct call call = {.fi = *fi};
 
-    if (!call_node(req, ino, &node))
+    if (!call_node(req, ino, &call.node))
         return;
-    const int error = access_open(ctx, node_row(node.kind), fi->flags);
+    const struct node_row *const row = node_row(call.node.kind);
+    const int error = access_open(ctx, row, fi->flags);
     if (error != 0) {
         fuse_reply_err(req, error);
         return;
     }
-    struct handle *const handle = handle_new(node, pf_total_pages(ctx->store));
-    const pf_err err = handle != NULL ? set_caching(ctx, handle, fi) : PF_E_NO_MEMORY;
-    if (err != PF_OK) {
-        handle_free(handle);
-        call_reply_err(req, err);
+    call.handle = handle_new(ctx->handles, call.node, pf_total_pages(ctx->store),
+                             actor_pid(req, row, fi->flags));
+    if (call.handle == NULL) {
+        call_reply_err(req, PF_E_NO_MEMORY);
         return;
     }
-    handle->readable = (fi->flags & O_ACCMODE) != O_WRONLY;
-    fi->fh = (uintptr_t)handle;
-    if (fuse_reply_open(req, fi) != 0) /* the opener is gone, and no release will come */
-        close_handle(ctx, handle);
+    call.handle->readable = (fi->flags & O_ACCMODE) != O_WRONLY;
+    call_run(req, &call, row->content == NODE_IS_HOLD ? row->to_read : 0, open_now);
 }
 
+/* Whatever closing a file does is done before the next request is looked at. */
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct fsctx *const ctx = call_ctx(req);
@@ -75,133 +96,4 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     write_carried(ctx, handle);
     close_handle(ctx, handle);
     fuse_reply_err(req, 0);
-}
-
-/* ---- read ---- */
-
-static void reply_part(fuse_req_t req, const char *bytes, size_t length, off_t offset,
-                       size_t size)
-{
-    const uint64_t start = (uint64_t)offset;
-
-    if (start >= length)
-        size = 0;
-    else if (size > length - start)
-        size = length - (size_t)start;
-    fuse_reply_buf(req, size != 0 ? bytes + start : NULL, size);
-}
-
-/* Render anew into the open file. The lock is not held meanwhile: rendering may wait for
- * the free list, and the session loop may want the lock. */
-static pf_err render_snapshot(const struct fsctx *ctx, struct handle *handle)
-{
-    struct text text = {0};
-    pf_err err = handle->row->render(ctx, handle->node.page_id, &text);
-
-    if (err == PF_OK && text.failed)
-        err = PF_E_NO_MEMORY;
-    if (err != PF_OK) {
-        text_free(&text);
-        return err;
-    }
-    pthread_mutex_lock(&handle->lock);
-    struct text old = handle->snapshot;
-    handle->snapshot = text;
-    handle->rendered = true;
-    pthread_mutex_unlock(&handle->lock);
-    text_free(&old);
-    return PF_OK;
-}
-
-static bool must_render(struct handle *handle, off_t offset)
-{
-    pthread_mutex_lock(&handle->lock);
-    const bool must = offset == 0 || !handle->rendered;
-    pthread_mutex_unlock(&handle->lock);
-    return must;
-}
-
-/* The part is copied out, since after the reply the open file may be gone. */
-static void text_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
-{
-    struct handle *const handle = call->handle;
-    struct text part = {0};
-    const pf_err err =
-        must_render(handle, call->offset) ? render_snapshot(ctx, handle) : PF_OK;
-
-    if (err != PF_OK) {
-        call_reply_err(req, err);
-        return;
-    }
-    pthread_mutex_lock(&handle->lock);
-    if ((uint64_t)call->offset < handle->snapshot.length) {
-        const size_t left = handle->snapshot.length - (size_t)call->offset;
-        text_add(&part, handle->snapshot.bytes + call->offset,
-                 call->size < left ? call->size : left);
-    }
-    pthread_mutex_unlock(&handle->lock);
-    if (part.failed)
-        fuse_reply_err(req, ENOMEM);
-    else
-        fuse_reply_buf(req, part.bytes, part.length);
-    text_free(&part);
-}
-
-static void bulk_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
-{
-    const struct handle *const handle = call->handle;
-    char *const buffer = malloc(call->size != 0 ? call->size : 1);
-    size_t length = 0;
-    pf_err err = PF_E_NO_MEMORY;
-
-    if (buffer != NULL)
-        err = handle->row->bulk->read(ctx, handle->total_pages, (uint64_t)call->offset,
-                                      buffer, call->size, &length);
-    if (err != PF_OK)
-        call_reply_err(req, err);
-    else
-        fuse_reply_buf(req, buffer, length);
-    free(buffer);
-}
-
-static void data_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
-{
-    const uint64_t page_id = call->node.page_id;
-    uint8_t page[PF_PAGE_SIZE];
-    const pf_err err = pf_page_read(ctx->store, page_id, page);
-
-    if (err != PF_OK)
-        call_reply_err(req, err);
-    else
-        reply_part(req, (const char *)page, page_id == 0 ? PF_HEADER_SIZE : PF_PAGE_SIZE,
-                   call->offset, call->size);
-}
-
-void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-             struct fuse_file_info *fi)
-{
-    struct handle *const handle = call_handle(fi);
-    const struct call call = {handle->node, size, offset, handle};
-
-    (void)ino;
-    switch (handle->row->content) {
-    case NODE_IS_TEXT:
-        call_run(req, &call,
-                 attr_needs_freelist(handle->node) && must_render(handle, offset),
-                 text_now);
-        break;
-    case NODE_IS_BULK:
-        call_run(req, &call, true, bulk_now);
-        break;
-    case NODE_IS_STREAM:
-        stream_read(req, call_ctx(req), handle->stream, size);
-        break;
-    case NODE_IS_DATA:
-        call_run(req, &call, false, data_now);
-        break;
-    case NODE_IS_DIRECTORY:
-    case NODE_IS_COMMAND:
-        fuse_reply_err(req, EACCES);
-        break;
-    }
 }

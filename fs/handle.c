@@ -5,7 +5,54 @@
 
 #include "stream.h"
 
-struct handle *handle_new(struct node node, uint64_t total_pages)
+struct handles {
+    pthread_mutex_t lock;
+    struct handle *first;
+};
+
+struct handles *handles_new(void)
+{
+    struct handles *const handles = calloc(1, sizeof(*handles));
+
+    if (handles != NULL)
+        pthread_mutex_init(&handles->lock, NULL);
+    return handles;
+}
+
+void handles_free(struct handles *handles)
+{
+    if (handles == NULL)
+        return;
+    for (struct handle *h = handles->first; h != NULL; h = handles->first)
+        handle_free(handles, h);
+    pthread_mutex_destroy(&handles->lock);
+    free(handles);
+}
+
+static void list_add(struct handles *handles, struct handle *handle)
+{
+    pthread_mutex_lock(&handles->lock);
+    handle->next = handles->first;
+    if (handle->next != NULL)
+        handle->next->previous = handle;
+    handles->first = handle;
+    pthread_mutex_unlock(&handles->lock);
+}
+
+static void list_remove(struct handles *handles, struct handle *handle)
+{
+    pthread_mutex_lock(&handles->lock);
+    if (handle->next != NULL)
+        handle->next->previous = handle->previous;
+    if (handle->previous != NULL)
+        handle->previous->next = handle->next;
+    else
+        handles->first = handle->next;
+    pthread_mutex_unlock(&handles->lock);
+}
+
+struct handle *handle_new(struct handles *handles, struct node node, uint64_t total_pages,
+                          pid_t pid)
 {
     struct handle *const handle = calloc(1, sizeof(*handle));
 
@@ -14,21 +61,22 @@ struct handle *handle_new(struct node node, uint64_t total_pages)
     handle->node = node;
     handle->row = node_row(node.kind);
     handle->total_pages = total_pages;
+    handle->actor = actor_of(pid);
     if (handle->row->content == NODE_IS_STREAM) {
-        handle->stream = stream_new(node);
+        handle->stream = stream_new(node, &handle->actor);
         if (handle->stream == NULL) {
             free(handle);
             return NULL;
         }
     }
     pthread_mutex_init(&handle->lock, NULL);
+    list_add(handles, handle);
     return handle;
 }
 
-void handle_free(struct handle *handle)
+void handle_free(struct handles *handles, struct handle *handle)
 {
-    if (handle == NULL)
-        return;
+    list_remove(handles, handle);
     /* the last reply left the lock before it was sent; this makes that visible here */
     pthread_mutex_lock(&handle->lock);
     pthread_mutex_unlock(&handle->lock);

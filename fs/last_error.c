@@ -47,7 +47,11 @@ void last_error_note(struct last_error *last, struct node node, const char *word
 
 static const char *sentence(const struct node_row *row, pf_err err)
 {
-    return err == PF_E_INVALID && row->syntax != NULL ? row->syntax : pf_err_text(err);
+    if (err == PF_E_INVALID && row->syntax != NULL)
+        return row->syntax;
+    if (err == PF_E_NO_SPACE && row->no_space != NULL)
+        return row->no_space;
+    return pf_err_text(err);
 }
 
 void last_error_render(struct last_error *last, struct text *out)

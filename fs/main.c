@@ -12,6 +12,7 @@ static const struct subcommand {
     int (*run)(int argc, char **argv);
 } subcommands[] = {
     {"create", cli_create},
+    {"map", cli_map},
     {"stat", cli_stat},
 };
 

@@ -9,23 +9,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cached_pages.h"
 #include "committer.h"
 #include "daemon.h"
-#include "last_error.h"
 #include "message.h"
-#include "ops.h"
+#include "notify.h"
+#include "opening.h"
 #include "paths.h"
+#include "session.h"
 #include "signals.h"
-#include "transitions.h"
 #include "worker.h"
 
-enum {
-    MAX_WRITE_BYTES = 1 << 20,
-    LOCK_RETRY_MS =
-        2000, /* a daemon whose mount is gone needs so long to close, at most */
-    LOCK_POLL_MS = 10,
-};
+enum { MAX_WRITE_BYTES = 1 << 20 };
 
 struct mount {
     const struct options *options;
@@ -33,57 +27,23 @@ struct mount {
     char *database, *mountpoint; /* resolved */
     int report_fd;               /* -1 in the foreground */
     bool mounted;
+    bool ready; /* the mount answers */
     struct signals *signals;
 };
 
 /* ---- the store ---- */
 
-/* Opening is refused as damaged, foreign or busy, or it failed. */
-static int open_status(pf_err err)
-{
-    switch (err) {
-    case PF_E_NOT_FOUND:
-    case PF_E_ACCESS:
-    case PF_E_IO:
-    case PF_E_NO_MEMORY:
-        return EXIT_SYSTEM;
-    default:
-        return EXIT_REFUSED;
-    }
-}
-
-/* Right after an unmount the daemon may still be closing: it holds the lock, but its
- * mount is gone. A database that *is* mounted is refused at once. */
-static pf_err open_unlocked(struct mount *m, const struct pf_options *options,
-                            char *out_reason)
-{
-    const struct timespec poll = {0, LOCK_POLL_MS * 1000000L};
-    pf_err err = pf_open(m->database, options, &m->ctx.store, out_reason);
-
-    for (int waited = 0;
-         err == PF_E_LOCKED && waited < LOCK_RETRY_MS && !paths_is_mounted(m->database);
-         waited += LOCK_POLL_MS) {
-        nanosleep(&poll, NULL);
-        err = pf_open(m->database, options, &m->ctx.store, out_reason);
-    }
-    return err;
-}
-
 static int open_store(struct mount *m)
 {
     const struct pf_options options = {
         .read_only = m->options->read_only,
+        .scratch = m->options->scratch,
         .require_rw = m->options->require_rw,
         .no_sync = m->options->no_sync,
         .max_pages = m->options->max_pages,
     };
-    char reason[PF_REASON_SIZE] = "";
-    const pf_err err = open_unlocked(m, &options, reason);
 
-    if (err == PF_OK)
-        return 0;
-    message(m->options->database, "%s", reason[0] != '\0' ? reason : pf_err_text(err));
-    return open_status(err);
+    return opening_open(m->options->database, m->database, &options, &m->ctx.store);
 }
 
 /* -o create */
@@ -101,12 +61,12 @@ static int create_database(const struct options *options)
 /* While the paths are still what the user meant. */
 static int resolve(struct mount *m)
 {
-    int status = create_database(m->options);
+    int status = paths_resolve_mountpoint(m->options->mountpoint, &m->mountpoint);
 
     if (status == 0)
-        status = paths_resolve_database(m->options->database, &m->database);
+        status = create_database(m->options);
     if (status == 0)
-        status = paths_resolve_mountpoint(m->options->mountpoint, &m->mountpoint);
+        status = paths_resolve_database(m->options->database, &m->database);
     if (status == 0 && m->report_fd != -1 && chdir("/") != 0) {
         message("/", "%s", strerror(errno));
         status = EXIT_SYSTEM;
@@ -115,6 +75,18 @@ static int resolve(struct mount *m)
 }
 
 /* ---- the session ---- */
+
+static void notify_ready(const struct pf_info *info)
+{
+    char state[128];
+
+    snprintf(state, sizeof(state), "READY=1\nMAINPID=%d\nSTATUS=%s%s\n", (int)getpid(),
+             info->mode == PF_MODE_RO       ? "mounted read-only"
+             : info->mode == PF_MODE_MEMORY ? "mounted, in memory only"
+                                            : "mounted read-write",
+             info->reason[0] != '\0' ? ", see status" : "");
+    notify_send(state);
+}
 
 /* The kernel has greeted us. From now on the parent's work is done. */
 static void mount_ready(void *arg)
@@ -125,67 +97,11 @@ static void mount_ready(void *arg)
     pf_info_get(m->ctx.store, &info);
     if (info.mode == PF_MODE_RO && !m->options->read_only)
         message(m->options->database, "mounted read-only: %s", info.reason);
+    m->ready = true;
+    notify_ready(&info);
     if (m->report_fd != -1)
         daemon_report(m->report_fd);
     m->report_fd = -1;
-}
-
-/* What libfuse has to say. */
-__attribute__((format(printf, 2, 0))) static void
-log_line(enum fuse_log_level level, const char *format, va_list args)
-{
-    if (level <= FUSE_LOG_WARNING)
-        (void)fputs("pagefs: ", stderr);
-    (void)vfprintf(stderr, format, args);
-}
-
-/* `fsname=PATH` for -o: a comma or backslash in the path is not the list's. NULL: out of
- * memory. */
-static char *mount_options(const struct mount *m)
-{
-    char *const escaped = malloc(2 * strlen(m->database) + 1);
-    char *to = escaped;
-    char *list = NULL;
-
-    if (escaped == NULL)
-        return NULL;
-    for (const char *from = m->database; *from != '\0'; from++) {
-        if (*from == ',' || *from == '\\')
-            *to++ = '\\';
-        *to++ = *from;
-    }
-    *to = '\0';
-    /* Others enter only as far as the mode bits say, never unchecked. */
-    if (asprintf(&list, "fsname=%s,subtype=pagefs,nosuid,nodev,noexec%s%s", escaped,
-                 m->options->allow_other ? ",allow_other,default_permissions" : "",
-                 m->options->debug ? ",debug" : "") == -1)
-        list = NULL;
-    free(escaped);
-    return list;
-}
-
-static int new_session(struct mount *m)
-{
-    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    char *const list = mount_options(m);
-
-    fuse_set_log_func(log_line);
-    if (list != NULL && fuse_opt_add_arg(&args, "pagefs") == 0 &&
-        fuse_opt_add_arg(&args, "-o") == 0 && fuse_opt_add_arg(&args, list) == 0)
-        m->ctx.session =
-            fuse_session_new(&args, &pagefs_ops, sizeof(pagefs_ops), &m->ctx);
-    fuse_opt_free_args(&args);
-    free(list);
-    if (m->ctx.session == NULL) {
-        message(NULL, "cannot set up a FUSE session");
-        return EXIT_SYSTEM;
-    }
-    if (fuse_session_mount(m->ctx.session, m->mountpoint) != 0) {
-        message(m->mountpoint, "cannot mount: is /dev/fuse there, and may you use it?");
-        return EXIT_SYSTEM;
-    }
-    m->mounted = true;
-    return 0;
 }
 
 /* What pages show as time of last change as long as nothing has. */
@@ -211,21 +127,32 @@ static int new_context(struct mount *m, struct timespec database_mtime)
     ctx->max_write = MAX_WRITE_BYTES;
     ctx->ready = mount_ready;
     ctx->ready_arg = m;
-    ctx->transitions = transitions_new(database_mtime);
-    ctx->last_error = last_error_new();
-    ctx->cached_pages = cached_pages_new();
-    if (ctx->transitions != NULL && ctx->last_error != NULL && ctx->cached_pages != NULL)
+    ctx->max_pages = m->options->max_pages;
+    if (fsctx_init(ctx, database_mtime) == PF_OK)
         return 0;
     message(NULL, "out of memory");
     return EXIT_SYSTEM;
 }
 
+static int mount_session(struct mount *m)
+{
+    if (signals_wait_ms(0)) {
+        message(m->options->database, "ended by a signal before it was mounted");
+        return EXIT_SYSTEM;
+    }
+    const int status = session_mount(&m->ctx, m->options, m->mountpoint);
+    m->mounted = status == 0;
+    return status;
+}
+
 static int start_threads(struct mount *m)
 {
     m->ctx.committer = committer_start(&m->ctx);
-    m->ctx.worker = worker_start(&m->ctx);
+    m->ctx.worker = worker_start(&m->ctx, true);
+    m->ctx.reader = worker_start(&m->ctx, false);
     m->signals = signals_start(m->ctx.session);
-    if (m->ctx.committer != NULL && m->ctx.worker != NULL && m->signals != NULL)
+    if (m->ctx.committer != NULL && m->ctx.worker != NULL && m->ctx.reader != NULL &&
+        m->signals != NULL)
         return 0;
     message(NULL, "cannot start threads");
     return EXIT_SYSTEM;
@@ -246,21 +173,24 @@ static int start(struct mount *m)
     if (status == 0)
         status = new_context(m, database_mtime);
     if (status == 0)
-        status = new_session(m);
+        status = mount_session(m);
     if (status == 0)
         status = start_threads(m);
     return status;
 }
 
-/* The worker hands over to the committer, so it goes first. The store is closed before
+/* The workers hand over to the committer, so they go first. The store is closed before
  * the unmount, so that whoever sees the mount gone finds the database closed. */
 static int stop(struct mount *m)
 {
     struct pf_info info = {0};
     int status = 0;
 
+    if (m->ready)
+        notify_send("STOPPING=1\nSTATUS=unmounting\n");
     signals_stop(m->signals);
     worker_stop(m->ctx.worker);
+    worker_stop(m->ctx.reader);
     committer_stop(m->ctx.committer);
     if (m->ctx.store != NULL) {
         pf_info_get(m->ctx.store, &info);
@@ -275,9 +205,7 @@ static int stop(struct mount *m)
         fuse_session_unmount(m->ctx.session);
     if (m->ctx.session != NULL)
         fuse_session_destroy(m->ctx.session);
-    cached_pages_free(m->ctx.cached_pages);
-    last_error_free(m->ctx.last_error);
-    transitions_free(m->ctx.transitions);
+    fsctx_clear(&m->ctx);
     free(m->database);
     free(m->mountpoint);
     return status;
@@ -288,9 +216,13 @@ static int loop(struct mount *m)
 {
     const int result = fuse_session_loop(m->ctx.session);
 
-    if (result >= 0 || result == -EINTR)
+    if (result < 0 && result != -EINTR)
+        message(m->mountpoint, "the FUSE session failed: %s", strerror(-result));
+    else if (!m->ready)
+        message(m->options->mountpoint,
+                "ended by a signal or an unmount before the mount answered");
+    else
         return 0;
-    message(m->mountpoint, "the FUSE session failed: %s", strerror(-result));
     return EXIT_SYSTEM;
 }
 

@@ -1,6 +1,7 @@
 #include "ops.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "access.h"
@@ -29,18 +30,6 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 /* ---- names and attributes ---- */
 
-static void entry_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
-{
-    struct fuse_entry_param entry = {
-        .ino = node_ino(call->node),
-        .attr_timeout = attr_timeout(call->node),
-        .entry_timeout = attr_entry_timeout(),
-    };
-
-    attr_fill(ctx, call->node, &entry.attr);
-    fuse_reply_entry(req, &entry);
-}
-
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct call call = {0};
@@ -48,11 +37,11 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
     if (!call_node(req, parent, &directory))
         return;
-    if (!node_child(directory, name, pf_total_pages(call_ctx(req)->store), &call.node)) {
+    if (!node_child(call_ctx(req), directory, name, &call.node)) {
         fuse_reply_err(req, ENOENT);
         return;
     }
-    call_run(req, &call, attr_needs_freelist(call.node), entry_now);
+    call_run(req, &call, node_row(call.node.kind)->to_stat, call_reply_entry);
 }
 
 /* Inodes are arithmetic: there is nothing to forget. */
@@ -85,7 +74,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
     (void)fi;
     if (call_node(req, ino, &call.node))
-        call_run(req, &call, attr_needs_freelist(call.node), attr_now);
+        call_run(req, &call, node_row(call.node.kind)->to_stat, attr_now);
 }
 
 /* Truncating (`echo >` does) and touching succeed and do nothing. */
@@ -106,7 +95,22 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *stat, int to
     if (error != 0)
         fuse_reply_err(req, error);
     else
-        call_run(req, &call, attr_needs_freelist(call.node), attr_now);
+        call_run(req, &call, node_row(call.node.kind)->to_stat, attr_now);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    struct node node;
+    char target[NODE_PATH_SIZE];
+
+    if (!call_node(req, ino, &node))
+        return;
+    if (node_row(node.kind)->content != NODE_IS_LINK) {
+        fuse_reply_err(req, EINVAL);
+        return;
+    }
+    snprintf(target, sizeof(target), "../pages/%llu", (unsigned long long)node.id);
+    fuse_reply_readlink(req, target);
 }
 
 static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
@@ -137,7 +141,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
     fuse_reply_statfs(req, &statvfs);
 }
 
-/* ---- the tree's shape is not the user's to change ---- */
+/* ---- the tree's shape is not the user's to change: see also snapshot_ops.c ---- */
 
 static void refuse(fuse_req_t req)
 {
@@ -154,16 +158,7 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     refuse(req);
 }
 
-static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-    (void)parent;
-    (void)name;
-    (void)mode;
-    refuse(req);
-}
-
-/* unlink and rmdir */
-static void op_remove(fuse_req_t req, fuse_ino_t parent, const char *name)
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     (void)parent;
     (void)name;
@@ -218,12 +213,13 @@ const struct fuse_lowlevel_ops pagefs_ops = {
     .forget_multi = op_forget_multi,
     .getattr = op_getattr,
     .setattr = op_setattr,
+    .readlink = op_readlink,
     .access = op_access,
     .statfs = op_statfs,
     .mknod = op_mknod,
     .mkdir = op_mkdir,
-    .unlink = op_remove,
-    .rmdir = op_remove,
+    .unlink = op_unlink,
+    .rmdir = op_rmdir,
     .symlink = op_symlink,
     .rename = op_rename,
     .link = op_link,

@@ -18,10 +18,12 @@ struct options {
     bool foreground;
     bool debug;
     bool read_only, require_rw;
+    bool scratch;          /* everything works, in memory only */
     bool create;           /* make the database if there is none */
     uint64_t create_pages; /* 0 or >= 2 */
     uint64_t max_pages;    /* 0 = no limit */
     bool no_sync;
+    bool walk; /* walk the graph before the mount answers */
     bool hide_actions;
     bool allow_other;
     uid_t uid;
@@ -30,7 +32,7 @@ struct options {
 };
 
 /* -1: go on. Otherwise everything was said (help, version, a mistake), and this is the
- * exit status. Reorders argv, and cuts its -o lists into words. */
+ * exit status. Cuts the -o lists of argv into words. */
 int options_parse(int argc, char **argv, struct options *out_options);
 
 /* PAGES of `create`: a decimal number, 0 or >= 2. */

@@ -10,6 +10,99 @@
 #include "message.h"
 #include "options.h"
 
+/* ---- /proc/self/mountinfo ---- */
+
+/* In place: \040 and the like. */
+static void unescape(char *field)
+{
+    char *to = field;
+
+    for (const char *from = field; *from != '\0'; to++) {
+        if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' &&
+            from[2] <= '7' && from[3] >= '0' && from[3] <= '7') {
+            *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+            from += 4;
+        } else {
+            *to = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+/* One line of it, as far as we look: "ID PARENT DEV ROOT POINT ... - TYPE SOURCE ...". */
+struct mount_line {
+    char *point, *type, *source;
+};
+
+/* In place; false when the line is not as expected. */
+static bool parse_line(char *line, struct mount_line *out)
+{
+    char *separator = strstr(line, " - ");
+    char *rest = NULL;
+
+    if (separator == NULL)
+        return false;
+    out->type = strtok_r(separator + 3, " ", &rest);
+    out->source = strtok_r(NULL, " \n", &rest);
+    *separator = '\0';
+    out->point = strtok_r(line, " ", &rest);
+    for (int i = 0; i < 4 && out->point != NULL; i++)
+        out->point = strtok_r(NULL, " ", &rest);
+    if (out->type == NULL || out->source == NULL || out->point == NULL)
+        return false;
+    unescape(out->point);
+    unescape(out->source);
+    return true;
+}
+
+static bool is_of_database(const struct mount_line *line, const char *database)
+{
+    return strcmp(line->type, "fuse.pagefs") == 0 && strcmp(line->source, database) == 0;
+}
+
+static bool is_at_point(const struct mount_line *line, const char *point)
+{
+    return strcmp(line->point, point) == 0;
+}
+
+/* `unknown` when there is no way to tell. *out_point is freed by the caller; NULL: is not
+ * wanted. */
+static bool any_mount(bool (*is_wanted)(const struct mount_line *line, const char *what),
+                      const char *what, bool unknown, char **out_point)
+{
+    FILE *const file = fopen("/proc/self/mountinfo", "re");
+    struct mount_line parsed;
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+
+    if (file == NULL)
+        return unknown;
+    while (!found && getline(&line, &size, file) > 0)
+        found = parse_line(line, &parsed) && is_wanted(&parsed, what);
+    if (found && out_point != NULL)
+        *out_point = strdup(parsed.point);
+    free(line);
+    (void)fclose(file);
+    return found;
+}
+
+bool paths_is_mounted(const char *database)
+{
+    return any_mount(is_of_database, database, true,
+                     NULL); /* then nobody waits for its end */
+}
+
+char *paths_mountpoint_of(const char *database)
+{
+    char *point = NULL;
+
+    any_mount(is_of_database, database, false, &point);
+    return point;
+}
+
+/* ---- the database ---- */
+
 int paths_resolve_database(const char *path, char **out_path)
 {
     *out_path = realpath(path, NULL);
@@ -22,13 +115,45 @@ int paths_resolve_database(const char *path, char **out_path)
     return EXIT_SYSTEM;
 }
 
+/* ---- mountpoints ---- */
+
+/* As a word for a shell. NULL: out of memory. */
+static char *quote(const char *path)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_./+:@%,-";
+
+    if (path[strspn(path, plain)] == '\0')
+        return strdup(path);
+    char *const word = malloc(4 * strlen(path) + 3);
+    char *to = word;
+    if (word == NULL)
+        return NULL;
+    *to++ = '\'';
+    for (; *path != '\0'; path++) {
+        if (*path == '\'') /* end the quotes, a quote by itself, begin again */
+            to = stpcpy(to, "'\\'");
+        *to++ = *path;
+    }
+    *to++ = '\'';
+    *to = '\0';
+    return word;
+}
+
+static int already_mounted(const char *path, const char *what)
+{
+    char *const word = quote(path);
+
+    message(path, "%s: fusermount3 -u %s removes it", what, word != NULL ? word : path);
+    free(word);
+    return EXIT_REFUSED;
+}
+
 static int bad_mountpoint(const char *path, int error)
 {
     if (error == ENOTCONN)
-        message(path,
-                "a mount whose daemon died is still there: fusermount3 -u %s removes it",
-                path);
-    else if (error == ENOENT)
+        return already_mounted(path, "a mount whose daemon died is still there");
+    if (error == ENOENT)
         message(path, "no such directory: mkdir it first");
     else if (error == ENOTDIR)
         message(path, "not a directory: name an empty one to mount on");
@@ -88,60 +213,11 @@ int paths_check_mountpoint(const char *mountpoint, const char *database)
         return EXIT_REFUSED;
     }
     const int error = check_empty(mountpoint);
+    if (error == -1 && any_mount(is_at_point, mountpoint, false, NULL))
+        return already_mounted(mountpoint, "something is mounted there already");
     if (error == -1) {
         message(mountpoint, "not empty: mount on an empty directory");
         return EXIT_REFUSED;
     }
     return error != 0 ? bad_mountpoint(mountpoint, error) : 0;
-}
-
-/* ---- /proc/self/mountinfo ---- */
-
-/* In place: \040 and the like. */
-static void unescape(char *field)
-{
-    char *to = field;
-
-    for (const char *from = field; *from != '\0'; to++) {
-        if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' &&
-            from[2] <= '7' && from[3] >= '0' && from[3] <= '7') {
-            *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-            from += 4;
-        } else {
-            *to = *from++;
-        }
-    }
-    *to = '\0';
-}
-
-/* "... - TYPE SOURCE OPTIONS": is it ours? */
-static bool line_is_ours(char *line, const char *database)
-{
-    char *const separator = strstr(line, " - ");
-    char *rest = NULL;
-
-    if (separator == NULL)
-        return false;
-    const char *const type = strtok_r(separator + 3, " ", &rest);
-    char *const source = strtok_r(NULL, " \n", &rest);
-    if (type == NULL || source == NULL || strcmp(type, "fuse.pagefs") != 0)
-        return false;
-    unescape(source);
-    return strcmp(source, database) == 0;
-}
-
-bool paths_is_mounted(const char *database)
-{
-    FILE *const file = fopen("/proc/self/mountinfo", "re");
-    char *line = NULL;
-    size_t size = 0;
-    bool found = false;
-
-    if (file == NULL)
-        return true; /* cannot know: then nobody waits for it to end */
-    while (!found && getline(&line, &size, file) > 0)
-        found = line_is_ours(line, database);
-    free(line);
-    (void)fclose(file);
-    return found;
 }

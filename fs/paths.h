@@ -15,5 +15,7 @@ int paths_check_mountpoint(const char *mountpoint, const char *database);
 
 /* Does a pagefs mount of this database (resolved) exist, in our mount namespace? */
 bool paths_is_mounted(const char *database);
+/* Where, freed by the caller; NULL when nowhere that we know. */
+char *paths_mountpoint_of(const char *database);
 
 #endif

@@ -30,21 +30,36 @@ static void put_lines(struct text *out, const char *indent, const char *text)
 
 static void put_mode(struct text *out, mode_t mode)
 {
-    if (S_ISDIR(mode)) {
-        text_str(out, "directory");
+    if (S_ISLNK(mode)) {
+        text_str(out, "link");
         return;
     }
-    text_str(out, "0");
+    text_str(out, S_ISDIR(mode) ? "directory, 0" : "0");
     for (unsigned shift = 9; shift > 0; shift -= 3)
         text_u64(out, (mode >> (shift - 3)) & 7);
 }
 
-static void put_row(struct text *out, const struct node_row *row)
+static void put_path(struct text *out, enum node_kind kind)
 {
+    const struct node_row *chain[4];
+    size_t depth = 0;
+
+    for (; kind != NODE_ROOT && depth < 4; kind = chain[depth++]->parent)
+        chain[depth] = node_row(kind);
+    while (depth-- > 0) {
+        text_str(out,
+                 chain[depth]->name != NULL ? chain[depth]->name : chain[depth]->names);
+        if (depth > 0)
+            text_str(out, "/");
+    }
+}
+
+static void put_row(struct text *out, enum node_kind kind)
+{
+    const struct node_row *const row = node_row(kind);
+
     text_str(out, "\n");
-    if (row->parent == NODE_PAGE)
-        text_str(out, "pages/N/");
-    text_str(out, row->name);
+    put_path(out, kind);
     text_str(out, " (");
     put_mode(out, row->mode);
     text_str(out, ")\n");
@@ -53,15 +68,12 @@ static void put_row(struct text *out, const struct node_row *row)
         put_lines(out, "        $ ", row->example);
 }
 
-pf_err render_readme(const struct fsctx *ctx, uint64_t page_id, struct text *out)
+pf_err render_readme(const struct fsctx *ctx, uint64_t id, struct text *out)
 {
     (void)ctx;
-    (void)page_id;
+    (void)id;
     text_str(out, readme_head);
-    for (unsigned kind = NODE_ROOT; kind < NODE_KIND_COUNT; kind++) {
-        const struct node_row *const row = node_row((enum node_kind)kind);
-        if (row->doc != NULL)
-            put_row(out, row);
-    }
+    for (enum node_kind kind = NODE_ROOT + 1; kind < NODE_KIND_COUNT; kind++)
+        put_row(out, kind);
     return PF_OK;
 }

@@ -1,5 +1,7 @@
 #include "render.h"
 
+#include "checksum.h"
+#include "columns.h"
 #include "last_error.h"
 #include "version.h"
 
@@ -88,77 +90,6 @@ pf_err render_header(const struct fsctx *ctx, uint64_t page_id, struct text *out
     return PF_OK;
 }
 
-/* ---- stats: one list of keys for both formats ---- */
-
-enum { STATS_COUNT = 14 };
-
-struct stat_line {
-    const char *key;
-    uint64_t value;
-    bool unknown;
-};
-
-static void stats_lines(const struct fsctx *ctx, struct stat_line out[STATS_COUNT])
-{
-    struct pf_stats s;
-    struct pf_header header;
-
-    pf_stats_get(ctx->store, &s);
-    pf_header_get(ctx->store, &header);
-    const struct stat_line lines[STATS_COUNT] = {
-        {"total_pages", s.total_pages, false},
-        {"allocated_pages", s.allocated_pages, !s.free_known},
-        {"free_pages", s.free_pages, !s.free_known},
-        {"pinned_pages", s.pinned_pages, false},
-        {"free_list_head", s.free_list_head, false},
-        {"page_size", header.page_size, false},
-        {"file_bytes", s.file_bytes, false},
-        {"allocations", s.allocations, false},
-        {"deallocations", s.deallocations, false},
-        {"pins", s.pins, false},
-        {"unpins", s.unpins, false},
-        {"refused", s.refused, false},
-        {"commits", s.commits, false},
-        {"synced_bytes", s.synced_bytes, false},
-    };
-    for (unsigned i = 0; i < STATS_COUNT; i++)
-        out[i] = lines[i];
-}
-
-pf_err render_stats(const struct fsctx *ctx, uint64_t page_id, struct text *out)
-{
-    struct stat_line lines[STATS_COUNT];
-
-    (void)page_id;
-    stats_lines(ctx, lines);
-    for (unsigned i = 0; i < STATS_COUNT; i++) {
-        if (lines[i].unknown)
-            put_key(out, lines[i].key, "unknown");
-        else
-            put_number(out, lines[i].key, lines[i].value);
-    }
-    return PF_OK;
-}
-
-pf_err render_stats_json(const struct fsctx *ctx, uint64_t page_id, struct text *out)
-{
-    struct stat_line lines[STATS_COUNT];
-
-    (void)page_id;
-    stats_lines(ctx, lines);
-    for (unsigned i = 0; i < STATS_COUNT; i++) {
-        text_str(out, i == 0 ? "{\"" : ",\"");
-        text_str(out, lines[i].key);
-        text_str(out, "\":");
-        if (lines[i].unknown)
-            text_str(out, "null");
-        else
-            text_u64(out, lines[i].value);
-    }
-    text_str(out, "}\n");
-    return PF_OK;
-}
-
 pf_err render_last_error(const struct fsctx *ctx, uint64_t page_id, struct text *out)
 {
     (void)page_id;
@@ -166,20 +97,30 @@ pf_err render_last_error(const struct fsctx *ctx, uint64_t page_id, struct text 
     return PF_OK;
 }
 
+pf_err render_max_pages(const struct fsctx *ctx, uint64_t page_id, struct text *out)
+{
+    const uint64_t max_pages = ctx->max_pages;
+
+    (void)page_id;
+    if (max_pages == 0)
+        text_str(out, "max");
+    else
+        text_u64(out, max_pages);
+    text_str(out, "\n");
+    return PF_OK;
+}
+
 /* ---- files of a page ---- */
 
 pf_err render_state(const struct fsctx *ctx, uint64_t page_id, struct text *out)
 {
-    static const char *const words[] = {
-        [PF_STATE_FREE] = "free\n",
-        [PF_STATE_ALLOCATED] = "allocated\n",
-        [PF_STATE_PINNED] = "pinned\n",
-    };
     struct pf_page page;
     const pf_err err = pf_page_get(ctx->store, page_id, &page);
 
-    if (err == PF_OK)
-        text_str(out, words[page.state]);
+    if (err == PF_OK) {
+        text_str(out, state_name(page.state));
+        text_str(out, "\n");
+    }
     return err;
 }
 
@@ -210,22 +151,23 @@ pf_err render_offset(const struct fsctx *ctx, uint64_t page_id, struct text *out
 
 pf_err render_checksum(const struct fsctx *ctx, uint64_t page_id, struct text *out)
 {
-    uint8_t page[PF_PAGE_SIZE];
-    uint64_t stored, computed;
-    const pf_err err = pf_page_read(ctx->store, page_id, page);
+    struct checksum sum;
+    const pf_err err = checksum_get(ctx->store, page_id, &sum);
 
     if (err != PF_OK)
         return err;
     text_str(out, "xxh3=");
-    text_hex(out, pf_checksum(page, page_id == 0 ? PF_HEADER_SIZE : PF_PAGE_SIZE), 16);
-    if (pf_trunk_sums(page_id, page, &stored, &computed)) {
+    text_hex(out, sum.xxh3, 16);
+    if (sum.carried) {
         text_str(out, " stored=");
-        text_hex(out, stored, 16);
+        text_hex(out, sum.stored, 16);
         text_str(out, " computed=");
-        text_hex(out, computed, 16);
-        text_str(out, stored == computed ? " status=ok\n" : " status=mismatch\n");
+        text_hex(out, sum.computed, 16);
     } else {
-        text_str(out, " stored=- computed=- status=none\n");
+        text_str(out, " stored=- computed=-");
     }
+    text_str(out, " status=");
+    text_str(out, checksum_status(&sum));
+    text_str(out, "\n");
     return PF_OK;
 }

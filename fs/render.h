@@ -1,29 +1,24 @@
 /* render.h: the text of every small readable file.
  *
- * Each renderer appends to `out` and leaves out-of-memory to out->failed. */
+ * Each renderer appends to `out` and leaves out-of-memory to out->failed. `id` is that
+ * of the page or snapshot. */
 #ifndef PAGEFS_RENDER_H
 #define PAGEFS_RENDER_H
 
 #include "fsctx.h"
 #include "text.h"
 
-PF_CHECK pf_err render_readme(const struct fsctx *ctx, uint64_t page_id,
-                              struct text *out);
-PF_CHECK pf_err render_status(const struct fsctx *ctx, uint64_t page_id,
-                              struct text *out);
-PF_CHECK pf_err render_header(const struct fsctx *ctx, uint64_t page_id,
-                              struct text *out);
-PF_CHECK pf_err render_stats(const struct fsctx *ctx, uint64_t page_id, struct text *out);
-PF_CHECK pf_err render_stats_json(const struct fsctx *ctx, uint64_t page_id,
-                                  struct text *out);
-PF_CHECK pf_err render_last_error(const struct fsctx *ctx, uint64_t page_id,
-                                  struct text *out);
+typedef pf_err render_function(const struct fsctx *ctx, uint64_t id, struct text *out);
 
-PF_CHECK pf_err render_state(const struct fsctx *ctx, uint64_t page_id, struct text *out);
-PF_CHECK pf_err render_pins(const struct fsctx *ctx, uint64_t page_id, struct text *out);
-PF_CHECK pf_err render_offset(const struct fsctx *ctx, uint64_t page_id,
-                              struct text *out);
-PF_CHECK pf_err render_checksum(const struct fsctx *ctx, uint64_t page_id,
-                                struct text *out);
+PF_CHECK render_function render_readme;                   /* readme.c */
+PF_CHECK render_function render_status, render_header;    /* render.c */
+PF_CHECK render_function render_stats, render_stats_json; /* render_stats.c */
+PF_CHECK render_function render_snapshot_stats;           /* render_stats.c */
+PF_CHECK render_function render_last_error, render_max_pages;
+PF_CHECK render_function render_map_svg;   /* map_svg.c */
+PF_CHECK render_function render_histogram; /* histogram.c */
+PF_CHECK render_function render_state, render_pins, render_offset, render_checksum;
+
+uint64_t render_histogram_size(const struct fsctx *ctx);
 
 #endif

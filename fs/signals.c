@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { KICK_INTERVAL_NS = 20 * 1000 * 1000 };
 
@@ -47,6 +49,30 @@ void signals_prepare(void)
     action.sa_handler = interrupt_only; /* without SA_RESTART */
     sigaction(SIGUSR2, &action, NULL);
     pthread_sigmask(SIG_BLOCK, &ending, NULL);
+}
+
+bool signals_wait_ms(unsigned milliseconds)
+{
+    const sigset_t ending = ending_signals();
+    const struct timespec interval = {milliseconds / 1000,
+                                      (long)(milliseconds % 1000) * 1000000};
+
+    return sigtimedwait(&ending, NULL, &interval) != -1;
+}
+
+int signals_open(void)
+{
+    const sigset_t ending = ending_signals();
+
+    pthread_sigmask(SIG_BLOCK, &ending, NULL);
+    return signalfd(-1, &ending, SFD_CLOEXEC);
+}
+
+void signals_take(int fd)
+{
+    struct signalfd_siginfo info;
+
+    (void)!read(fd, &info, sizeof(info));
 }
 
 static void *signals_main(void *arg)

@@ -6,8 +6,9 @@
 
 #include "call.h"
 #include "committer.h"
+#include "events.h"
 #include "last_error.h"
-#include "transitions.h"
+#include "report.h"
 #include "worker.h"
 
 enum { LINE_MAX_BYTES = DECIMAL_MAX + 1 };
@@ -32,6 +33,7 @@ struct reader {
 
 struct stream {
     struct node node;
+    struct actor actor;
     pthread_mutex_t lock; /* guards what follows */
     bool started;         /* a read or a write has allocated */
     unsigned under_way;   /* allocations */
@@ -55,13 +57,14 @@ struct allocation {
     char words[COMMAND_WORDS_SIZE];
 };
 
-struct stream *stream_new(struct node node)
+struct stream *stream_new(struct node node, const struct actor *actor)
 {
     struct stream *const s = calloc(1, sizeof(*s));
 
     if (s == NULL)
         return NULL;
     s->node = node;
+    s->actor = *actor;
     s->last_next = &s->first;
     s->waiting_next = &s->waiting;
     pthread_mutex_init(&s->lock, NULL);
@@ -163,11 +166,55 @@ static pf_err allocation_execute(struct fsctx *ctx, struct change *change)
         return err;
     change->must_wait = true;
     if (a->contiguous)
-        transitions_note(ctx->transitions, segment->ids[0], segment->count);
+        fsctx_pages_changed(ctx, segment->ids[0], segment->count);
     else
         for (uint64_t i = 0; i < segment->count; i++)
-            transitions_note(ctx->transitions, segment->ids[i], 1);
+            fsctx_pages_changed(ctx, segment->ids[i], 1);
     return PF_OK;
+}
+
+/* How many ids from `at` on count up, or down, by one. */
+static uint64_t run_length(const struct segment *segment, uint64_t at)
+{
+    const uint64_t *const ids = segment->ids + at;
+    const uint64_t left = segment->count - at;
+    uint64_t length = 1;
+
+    if (segment->contiguous)
+        return left;
+    if (left > 1 && ids[1] == ids[0] + 1) {
+        while (length < left && ids[length] == ids[0] + length)
+            length++;
+    } else {
+        while (length < left && ids[length] == ids[0] - length)
+            length++;
+    }
+    return length;
+}
+
+/* One event a run of ids. */
+static void report_success(struct fsctx *ctx, const struct stream *s,
+                           const struct segment *segment)
+{
+    uint64_t length;
+
+    last_error_note(ctx->last_error, s->node, "", REPORT_NO_ID, PF_OK);
+    for (uint64_t i = 0; i < segment->count; i += length) {
+        struct event event = {.op = "alloc", .actor = &s->actor};
+        length = run_length(segment, i);
+        event.first = segment->ids[i];
+        event.last = segment->contiguous ? event.first + (length - 1)
+                                         : segment->ids[i + length - 1];
+        events_log(ctx->events, &event);
+    }
+}
+
+static void report_failure(struct fsctx *ctx, const struct stream *s, const char *words,
+                           pf_err err)
+{
+    const struct report report = {s->node, "alloc", words, REPORT_NO_ID, &s->actor, err};
+
+    report_end(ctx, &report, NULL, 0);
 }
 
 static void segment_append_locked(struct stream *s, struct segment *segment)
@@ -205,7 +252,10 @@ static void allocation_finish(struct fsctx *ctx, struct change *change, pf_err e
     struct allocation *const a = (struct allocation *)change;
     struct stream *const s = a->stream;
 
-    last_error_note(ctx->last_error, s->node, a->words, LAST_ERROR_NO_ID, err);
+    if (err == PF_OK)
+        report_success(ctx, s, a->segment);
+    else
+        report_failure(ctx, s, a->words, err);
     pthread_mutex_lock(&s->lock);
     s->under_way--;
     if (err == PF_OK)
@@ -333,8 +383,7 @@ void stream_write(fuse_req_t req, struct fsctx *ctx, struct stream *stream,
         stream->under_way++;
     pthread_mutex_unlock(&stream->lock);
     if (full) { /* whoever never reads must not fill our memory with ids */
-        last_error_note(ctx->last_error, stream->node, a->words, LAST_ERROR_NO_ID,
-                        PF_E_RANGE);
+        report_failure(ctx, stream, a->words, PF_E_RANGE);
         free(a->segment);
         free(a);
         call_reply_err(req, PF_E_RANGE);

@@ -9,11 +9,13 @@
 
 #include "fuse_api.h"
 
+#include "actor.h"
 #include "node.h"
 
 struct stream;
 
-struct stream *stream_new(struct node node); /* NULL: out of memory */
+/* actor: for events. NULL: out of memory. */
+struct stream *stream_new(struct node node, const struct actor *actor);
 /* Nothing may be under way on it. NULL is fine. */
 void stream_free(struct stream *stream);
 

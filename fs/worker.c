@@ -5,6 +5,7 @@
 
 struct worker {
     struct fsctx *ctx;
+    bool walks;
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t more;
@@ -33,7 +34,7 @@ static void *worker_main(void *arg)
     struct worker *const w = arg;
     struct job *job;
 
-    if (pf_freelist_load(w->ctx->store) != PF_OK) {
+    if (w->walks && pf_freelist_load(w->ctx->store) != PF_OK) {
         /* whoever asks for a page's state is told, by the same walk failing again */
     }
     while ((job = take_job(w)) != NULL)
@@ -41,13 +42,14 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-struct worker *worker_start(struct fsctx *ctx)
+struct worker *worker_start(struct fsctx *ctx, bool walks)
 {
     struct worker *const w = calloc(1, sizeof(*w));
 
     if (w == NULL)
         return NULL;
     w->ctx = ctx;
+    w->walks = walks;
     w->last_next = &w->first;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->more, NULL);

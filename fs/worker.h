@@ -1,7 +1,8 @@
-/* worker.h: the thread that waits for the free list so that the session loop need not.
+/* worker.h: a thread that waits so that the session loop need not.
  *
- * It starts by walking the free list. A request that needs the list before it is there
- * is handed over whole, and handled here by the same code, in the order of arrival. */
+ * A mount has two. One starts by walking the free list, and takes all that needs the list
+ * before it is there, or looks at every page; the other takes what reads the disk. A
+ * request is handed over whole, and handled by the same code, in the order of arrival. */
 #ifndef PAGEFS_WORKER_H
 #define PAGEFS_WORKER_H
 
@@ -14,8 +15,8 @@ struct job {
 
 struct worker;
 
-/* NULL: out of memory or threads. */
-struct worker *worker_start(struct fsctx *ctx);
+/* walks: walk the free list first. NULL: out of memory or threads. */
+struct worker *worker_start(struct fsctx *ctx, bool walks);
 void worker_submit(struct worker *worker, struct job *job);
 /* Finish all that is queued, then end the thread. NULL is fine. */
 void worker_stop(struct worker *worker);

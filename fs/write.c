@@ -12,10 +12,9 @@
 #include "apply.h"
 #include "call.h"
 #include "committer.h"
-#include "last_error.h"
 #include "ops.h"
+#include "report.h"
 #include "stream.h"
-#include "transitions.h"
 #include "worker.h"
 
 struct request {
@@ -23,28 +22,45 @@ struct request {
     struct job job;
     fuse_req_t req; /* NULL: nobody waits for an answer */
     struct node node;
+    struct actor actor;
     size_t written;        /* what to reply */
     struct handle *handle; /* whose carry to set, or NULL */
     size_t carry_length;
     char carry[COMMAND_TOKEN_MAX];
     struct command command; /* of control files */
+    const char *op;         /* for events; NULL until it is executed */
+    struct pf_range range;  /* pages that changed, count 0 = those of the command */
     uint64_t bad_id;
     size_t data_offset; /* of pages/N/data */
     size_t data_length;
     uint8_t data[];
 };
 
-static struct request *request_new(fuse_req_t req, struct node node, size_t data_length)
+static struct request *request_new(fuse_req_t req, const struct handle *handle,
+                                   size_t data_length)
 {
     struct request *const r = calloc(1, sizeof(*r) + data_length);
 
     if (r == NULL)
         return NULL;
     r->req = req;
-    r->node = node;
-    r->bad_id = LAST_ERROR_NO_ID;
+    if (handle != NULL) {
+        r->node = handle->node;
+        r->actor = handle->actor;
+    }
+    r->bad_id = REPORT_NO_ID;
     r->data_length = data_length;
     return r;
+}
+
+static void request_report(struct fsctx *ctx, const struct request *r, pf_err err)
+{
+    const struct report report = {r->node,   r->op,     r->command.words,
+                                  r->bad_id, &r->actor, err};
+    const bool own_range = r->command.range_count == 0 && r->range.count > 0;
+
+    report_end(ctx, &report, own_range ? &r->range : r->command.ranges,
+               own_range ? 1 : r->command.range_count);
 }
 
 static void request_finish(struct fsctx *ctx, struct change *change, pf_err err)
@@ -53,7 +69,8 @@ static void request_finish(struct fsctx *ctx, struct change *change, pf_err err)
     fuse_req_t req = r->req;
     const size_t written = r->written;
 
-    last_error_note(ctx->last_error, r->node, r->command.words, r->bad_id, err);
+    if (r->op != NULL || err != PF_OK) /* not for a token that waits for its rest */
+        request_report(ctx, r, err);
     if (r->handle != NULL) /* after a failure nothing of it is taken up again */
         handle_carry_set(r->handle, r->carry, err == PF_OK ? r->carry_length : 0);
     command_free(&r->command);
@@ -72,8 +89,11 @@ static pf_err command_execute(struct fsctx *ctx, struct change *change)
     struct effect effect;
     const pf_err err = apply_command(ctx, &r->command, &effect);
 
+    r->op = effect.op;
     r->bad_id = effect.bad_id;
+    r->range = effect.range;
     change->must_wait = effect.must_wait;
+    change->sync_all = effect.sync_all;
     change->lsn = effect.lsn;
     return err;
 }
@@ -114,7 +134,7 @@ static void command_submit(struct fsctx *ctx, struct request *r, const char *tex
     const struct node_row *const row = node_row(r->node.kind);
     const pf_err err = row->parse(text, length, &r->command);
 
-    r->command.page_id = r->node.page_id;
+    r->command.page_id = r->node.id;
     r->change.execute = command_execute;
     r->change.finish = request_finish;
     if (err != PF_OK)
@@ -127,7 +147,7 @@ static void command_submit(struct fsctx *ctx, struct request *r, const char *tex
 static void ids_write(fuse_req_t req, struct fsctx *ctx, struct handle *handle,
                       const char *buffer, size_t size)
 {
-    struct request *const r = request_new(req, handle->node, 0);
+    struct request *const r = request_new(req, handle, 0);
     char *const text = malloc(COMMAND_TOKEN_MAX + size);
 
     if (r == NULL || text == NULL) {
@@ -154,7 +174,7 @@ static void ids_write(fuse_req_t req, struct fsctx *ctx, struct handle *handle,
 static void word_write(fuse_req_t req, struct fsctx *ctx, struct handle *handle,
                        const char *buffer, size_t size)
 {
-    struct request *const r = request_new(req, handle->node, 0);
+    struct request *const r = request_new(req, handle, 0);
 
     if (r == NULL) {
         fuse_reply_err(req, ENOMEM);
@@ -164,6 +184,16 @@ static void word_write(fuse_req_t req, struct fsctx *ctx, struct handle *handle,
     command_submit(ctx, r, buffer, size);
 }
 
+/* Of a command that did not come so far as to be executed. */
+static void report_refusal(struct fsctx *ctx, const struct handle *handle,
+                           const char *words, pf_err err)
+{
+    const struct report report = {handle->node, NULL,           words,
+                                  REPORT_NO_ID, &handle->actor, err};
+
+    report_end(ctx, &report, NULL, 0);
+}
+
 void write_carried(struct fsctx *ctx, struct handle *handle)
 {
     char text[COMMAND_TOKEN_MAX];
@@ -171,12 +201,11 @@ void write_carried(struct fsctx *ctx, struct handle *handle)
 
     if (length == 0)
         return;
-    struct request *const r = request_new(NULL, handle->node, 0);
+    struct request *const r = request_new(NULL, handle, 0);
     if (r != NULL)
         command_submit(ctx, r, text, length);
     else
-        last_error_note(ctx->last_error, handle->node, "", LAST_ERROR_NO_ID,
-                        PF_E_NO_MEMORY);
+        report_refusal(ctx, handle, "", PF_E_NO_MEMORY);
 }
 
 static void alloc_write(fuse_req_t req, struct fsctx *ctx, struct handle *handle,
@@ -190,8 +219,7 @@ static void alloc_write(fuse_req_t req, struct fsctx *ctx, struct handle *handle
     if (err == PF_OK) {
         stream_write(req, ctx, handle->stream, &command, size);
     } else {
-        last_error_note(ctx->last_error, handle->node, command.words, LAST_ERROR_NO_ID,
-                        err);
+        report_refusal(ctx, handle, command.words, err);
         call_reply_err(req, err);
     }
     command_free(&command);
@@ -202,12 +230,13 @@ static void alloc_write(fuse_req_t req, struct fsctx *ctx, struct handle *handle
 static pf_err data_execute(struct fsctx *ctx, struct change *change)
 {
     struct request *const r = (struct request *)change;
-    const pf_err err = pf_page_write(ctx->store, r->node.page_id, r->data_offset, r->data,
+    const pf_err err = pf_page_write(ctx->store, r->node.id, r->data_offset, r->data,
                                      r->data_length, &change->lsn);
 
+    r->op = "write";
     change->must_wait = err == PF_OK;
     if (err == PF_OK)
-        transitions_note(ctx->transitions, r->node.page_id, 1);
+        fsctx_pages_changed(ctx, r->node.id, 1);
     return err;
 }
 
@@ -220,7 +249,7 @@ static void data_write(fuse_req_t req, struct fsctx *ctx, struct handle *handle,
 
     if (offset < PF_PAGE_SIZE && length > PF_PAGE_SIZE - (size_t)offset)
         length = PF_PAGE_SIZE - (size_t)offset;
-    struct request *const r = request_new(req, handle->node, length);
+    struct request *const r = request_new(req, handle, length);
     if (r == NULL) {
         fuse_reply_err(req, ENOMEM);
         return;
@@ -265,7 +294,7 @@ static void sync_finish(struct fsctx *ctx, struct change *change, pf_err err)
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
     struct fsctx *const ctx = call_ctx(req);
-    struct request *const r = request_new(req, (struct node){0, NODE_ROOT}, 0);
+    struct request *const r = request_new(req, NULL, 0);
 
     (void)ino;
     (void)datasync;

@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# The Debian packages that building and testing need; sourced by run and test.
+# The Debian packages that building and testing need; sourced by run, test and deb.
 #
 # install_packages NAME... installs those that are missing, and touches the network only
 # then. Without root it uses sudo, and without sudo it says what to type.
 
 # build_packages: what `scripts/run` needs. test_packages: what `scripts/test` adds.
+# deb_packages: what `scripts/deb` adds.
 # shellcheck disable=SC2034
 build_packages=(
     gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libxxhash-dev fuse3
@@ -12,7 +13,10 @@ build_packages=(
 # shellcheck disable=SC2034
 test_packages=(
     libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy python3
+    man-db mandoc zsh dpkg-dev
 )
+# shellcheck disable=SC2034
+deb_packages=(dpkg-dev)
 
 install_packages()
 {

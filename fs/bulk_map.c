@@ -1,0 +1,92 @@
+/* bulk_map.c: `map`: a character a page. */
+#include "bulk_files.h"
+
+#include <string.h>
+
+#include "columns.h"
+#include "node.h"
+
+enum { PAGES_A_LINE = 64 };
+
+static size_t line_width(uint64_t total_pages)
+{
+    return column_id_width(total_pages) + 1 + PAGES_A_LINE + 1;
+}
+
+static uint64_t count_for(uint64_t total_pages)
+{
+    const uint64_t pages = total_pages < NODE_PAGE_LIMIT ? total_pages : NODE_PAGE_LIMIT;
+
+    return (pages + PAGES_A_LINE - 1) / PAGES_A_LINE;
+}
+
+static pf_err line_count(const struct fsctx *ctx, uint64_t id, uint64_t *out_lines)
+{
+    (void)id;
+    *out_lines = count_for(pf_total_pages(ctx->store));
+    return PF_OK;
+}
+
+static char letter(uint64_t page_id, const struct pf_page *page)
+{
+    if (page_id < PF_FIRST_PAGE)
+        return page_id == 0 ? 'H' : 'R';
+    if (page->trunk)
+        return 'T';
+    switch (page->state) {
+    case PF_STATE_FREE:
+        return '.';
+    case PF_STATE_PINNED:
+        return 'P';
+    case PF_STATE_ALLOCATED:
+        break;
+    }
+    return '#';
+}
+
+/* The letters of `count` pages, blanks from the end of the file on. */
+static pf_err put_letters(pf_store *store, uint64_t first, size_t count, char *out)
+{
+    size_t done = 0;
+
+    while (done < count) {
+        struct pf_page page;
+        uint64_t end = 0;
+        const pf_err err = pf_page_run(store, first + done, &page, &end);
+        if (err == PF_E_NO_PAGE) {
+            memset(out + done, ' ', count - done);
+            break;
+        }
+        if (err != PF_OK)
+            return err;
+        while (done < count && first + done < end) {
+            out[done] = letter(first + done, &page);
+            done++;
+        }
+    }
+    return PF_OK;
+}
+
+static pf_err make_lines(const struct bulk_source *source, struct bulk_cursor *cursor,
+                         uint64_t first, size_t max, char *out, size_t *out_count)
+{
+    pf_store *const store = source->ctx->store;
+    const uint64_t end = count_for(pf_total_pages(store));
+    size_t count = 0;
+
+    (void)cursor;
+    for (; count < max && first + count < end; count++) {
+        const uint64_t page_id = (first + count) * PAGES_A_LINE;
+        out = column_number(out, column_id_width(source->total_pages), page_id);
+        *out++ = ' ';
+        const pf_err err = put_letters(store, page_id, PAGES_A_LINE, out);
+        if (err != PF_OK)
+            return err;
+        out += PAGES_A_LINE;
+        *out++ = '\n';
+    }
+    *out_count = count;
+    return PF_OK;
+}
+
+const struct bulk bulk_map = {line_width, line_count, make_lines};

@@ -1,0 +1,58 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "message.h"
+#include "options.h"
+
+int cli_flush(void)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return 0;
+    message("stdout", "cannot write: %s", strerror(errno));
+    return EXIT_SYSTEM;
+}
+
+static int bad_option(const struct cli_command *command, const char *word)
+{
+    message(word, "unknown option: see pagefs %s --help", command->name);
+    return EXIT_USAGE;
+}
+
+int cli_parse(const struct cli_command *command, int argc, char **argv,
+              struct cli_line *out_line)
+{
+    const struct option options[] = {
+        {"help", no_argument, NULL, 'h'},
+        {command->flag, no_argument, NULL, 'x'}, /* or the end of the list */
+        {NULL, 0, NULL, 0},
+    };
+    struct cli_line line = {0};
+    int letter;
+
+    opterr = 0; /* our own words */
+    while ((letter = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (letter) {
+        case 'h':
+            (void)fputs(command->help, stdout);
+            return cli_flush();
+        case 'x':
+            line.flag = true;
+            break;
+        default:
+            return bad_option(command, argv[optind - 1]);
+        }
+    }
+    line.operands = argv + optind;
+    line.operand_count = argc - optind;
+    if (line.operand_count < command->min_operands ||
+        line.operand_count > command->max_operands) {
+        message(command->name, "%s", command->expected);
+        return EXIT_USAGE;
+    }
+    *out_line = line;
+    return -1;
+}

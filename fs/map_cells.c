@@ -1,0 +1,76 @@
+#include "map_cells.h"
+
+#include <string.h>
+
+/* Small files get fewer columns, so that they look like a page of text as well. */
+static unsigned columns_for(uint64_t total_pages)
+{
+    unsigned columns = 32;
+
+    while (columns < MAP_COLUMNS && total_pages > (uint64_t)columns * columns)
+        columns *= 2;
+    return columns;
+}
+
+static uint64_t end_of_cell(const struct map_cells *map, uint64_t index)
+{
+    const uint64_t end = (index + 1) * map->pages_a_cell;
+
+    return end < map->total_pages ? end : map->total_pages;
+}
+
+/* Pages first .. end - 1 are as `page` says. */
+static void add_pages(struct map_cells *map, uint64_t first, uint64_t end,
+                      const struct pf_page *page)
+{
+    while (first < end) {
+        const uint64_t index = first / map->pages_a_cell;
+        struct map_cell *const cell = &map->cells[index];
+        uint64_t part = end_of_cell(map, index);
+        if (part > end)
+            part = end;
+        if (page->state == PF_STATE_FREE)
+            cell->free_pages += part - first;
+        cell->pinned |= page->state == PF_STATE_PINNED;
+        cell->trunk |= page->trunk;
+        first = part;
+    }
+}
+
+pf_err map_cells_get(pf_store *store, struct map_cells *out)
+{
+    struct pf_page page;
+    uint64_t end = 0;
+
+    memset(out, 0, sizeof(*out));
+    out->total_pages = pf_total_pages(store);
+    out->pages_a_cell = (out->total_pages - 1) / MAP_CELLS + 1;
+    out->count = (unsigned)((out->total_pages - 1) / out->pages_a_cell + 1);
+    out->columns = columns_for(out->total_pages);
+    for (uint64_t page_id = 0; page_id < out->total_pages; page_id = end) {
+        const pf_err err = pf_page_run(store, page_id, &page, &end);
+        if (err == PF_E_NO_PAGE)
+            break; /* the file has just shrunk */
+        if (err != PF_OK)
+            return err;
+        add_pages(out, page_id, end < out->total_pages ? end : out->total_pages, &page);
+    }
+    return PF_OK;
+}
+
+unsigned map_cell_shade(const struct map_cells *map, unsigned index)
+{
+    const uint64_t pages = end_of_cell(map, index) - index * map->pages_a_cell;
+    const uint64_t free_pages = map->cells[index].free_pages;
+
+    if (free_pages == 0)
+        return 0;
+    if (free_pages >= pages)
+        return MAP_SHADES;
+    /* pages / MAP_SHADES first: no product can overflow */
+    const uint64_t step = pages / MAP_SHADES + 1;
+    const uint64_t shade = free_pages / step;
+    if (shade == 0)
+        return 1;
+    return shade < MAP_SHADES ? (unsigned)shade : MAP_SHADES - 1;
+}

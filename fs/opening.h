@@ -1,0 +1,18 @@
+/* opening.h: open a database, or say why not. */
+#ifndef PAGEFS_OPENING_H
+#define PAGEFS_OPENING_H
+
+#include "../core/pf.h"
+
+/* 0, or an exit status after a message about `shown`, which is how the user calls the
+ * database; `path` is resolved. Right after an unmount the daemon may still be closing:
+ * then this waits for it, but no longer than until an ending signal comes in
+ * (signals_prepare()). A database that is mounted is refused at once. */
+int opening_open(const char *shown, const char *path, const struct pf_options *options,
+                 pf_store **out_store);
+
+/* For looking only, as a subcommand does: nothing changes, and the path is resolved here;
+ * *out_path is freed by the caller, on failure too. */
+int opening_look(const char *shown, char **out_path, pf_store **out_store);
+
+#endif

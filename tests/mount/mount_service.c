@@ -1,0 +1,290 @@
+/* What scripts and service managers see: readiness, signals, failures of the start. */
+#include "harness.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- a service manager ---- */
+
+/* Listens at `name` ('@' for the abstract namespace), and tells pagefs. */
+static int manager_open(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_true(strlen(name) < sizeof(address.sun_path));
+    memcpy(address.sun_path, name, strlen(name));
+    if (name[0] == '@')
+        address.sun_path[0] = '\0';
+    const size_t length = name[0] == '@'
+                              ? offsetof(struct sockaddr_un, sun_path) + strlen(name)
+                              : sizeof(address);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, (socklen_t)length), 0);
+    assert_int_equal(setenv("NOTIFY_SOCKET", name, 1), 0);
+    return fd;
+}
+
+/* The next message within a minute must hold this line. */
+static void manager_expect(int fd, const char *line)
+{
+    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+    char message[1024] = "\n";
+
+    assert_int_equal(poll(&pollfd, 1, 60000), 1);
+    const ssize_t length = recv(fd, message + 1, sizeof(message) - 2, 0);
+    assert_true(length > 0);
+    message[1 + length] = '\0';
+    const char *const found = strstr(message, line);
+    if (found == NULL || found[-1] != '\n')
+        fail_msg("\"%s\" lacks %s", message, line);
+}
+
+static void manager_close(int fd)
+{
+    close(fd);
+    unsetenv("NOTIFY_SOCKET");
+}
+
+static void one_line_with(const struct mnt *m, const char *part)
+{
+    const char *const end = strchr(m->err, '\n');
+
+    if (strstr(m->err, part) == NULL)
+        fail_msg("stderr lacks \"%s\": %s", part, m->err);
+    if (end == NULL || end[1] != '\0')
+        fail_msg("stderr is not one line: %s", m->err);
+}
+
+static void skip_unless_root(void)
+{
+    if (geteuid() != 0) {
+        print_message("not root\n");
+        skip();
+    }
+}
+
+/* ---- readiness ---- */
+
+static void
+a_daemon_tells_the_service_manager_when_it_is_ready_and_when_it_stops(void **state)
+{
+    struct mnt *m = *state;
+    char path[256];
+    char line[64];
+
+    scratch_path(&m->t, "notify", path);
+    const int fd = manager_open(path);
+    mnt_pages(m, 20);
+    snprintf(line, sizeof(line), "MAINPID=%d\n", (int)m->daemon);
+    char ready[128];
+    snprintf(ready, sizeof(ready), "READY=1\n%s", line);
+    manager_expect(fd, ready);
+    assert_int_equal(kill(m->daemon, SIGTERM), 0);
+    assert_int_equal(mnt_wait(m), 0);
+    manager_expect(fd, "STOPPING=1\n");
+    manager_close(fd);
+}
+
+static void so_does_one_in_the_foreground_through_the_abstract_namespace(void **state)
+{
+    struct mnt *m = *state;
+    char name[64];
+
+    snprintf(name, sizeof(name), "@pagefs-test-%d", (int)getpid());
+    const int fd = manager_open(name);
+    v3_make_pages(m->t.db, 20);
+    if (mnt_try(m, NULL) != 0) /* skips when there is no fuse */
+        fail_msg("%s", m->err);
+    manager_expect(fd, "READY=1\n");
+    mnt_stop(m);
+    manager_expect(fd, "STOPPING=1\n");
+
+    assert_int_equal(sh(m, "\"$PAGEFS\" -f \"$DB\" \"$P\" & echo $!"), 0);
+    m->daemon = (pid_t)strtol(m->out, NULL, 10);
+    manager_expect(fd, "READY=1\n");
+    assert_u64(20, m_number(m, "stats", "total_pages")); /* it is true */
+    mnt_stop(m);
+    manager_expect(fd, "STOPPING=1\n");
+    manager_close(fd);
+}
+
+static void a_notify_socket_that_is_none_does_no_harm(void **state)
+{
+    static const char *const names[] = {"/nonexistent/socket", "relative", "@", "/", ""};
+    struct mnt *m = *state;
+    char long_name[300];
+
+    v3_make_pages(m->t.db, 20);
+    for (size_t i = 0; i <= sizeof(names) / sizeof(names[0]); i++) {
+        memset(long_name, '/', sizeof(long_name) - 1);
+        long_name[sizeof(long_name) - 1] = '\0';
+        setenv("NOTIFY_SOCKET",
+               i < sizeof(names) / sizeof(names[0]) ? names[i] : long_name, 1);
+        mnt_start(m, NULL);
+        assert_string_equal(m->err, "");
+        mnt_stop(m);
+    }
+    unsetenv("NOTIFY_SOCKET");
+}
+
+/* ---- a start that does not get through ---- */
+
+/* The parent hands the signal on: nothing is mounted afterwards. */
+static void a_start_that_is_interrupted_says_so_and_leaves_nothing(void **state)
+{
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 20);
+    if (mnt_try(m, NULL) != 0) /* skips when there is no fuse */
+        fail_msg("%s", m->err);
+    mnt_stop(m);
+    const int fd = open(m->t.db, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0); /* pagefs waits for it for 2 s */
+    expect(m, "2\n",
+           "exec 2>stopped; \"$PAGEFS\" \"$DB\" \"$P\" & pid=$!;"
+           "until [[ -n $(</proc/$pid/task/$pid/children) ]]; do :; done;"
+           "kill $pid; wait $pid; echo $?");
+    close(fd);
+    expect(m, "1\n", "grep -c 'ended by a signal' stopped");
+    expect(m, "1\n", "wc -l <stopped");
+    assert_false(mnt_mounted(m));
+}
+
+/* A signal that was pending when pagefs started. */
+static void a_start_with_a_pending_signal_mounts_nothing(void **state)
+{
+    static const char *const commands[] = {
+        "python3 -c 'import os, signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])' \"$PAGEFS\" -f \"$DB\" \"$P\"",
+        "python3 -c 'import os, signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])\n"
+        "os.kill(os.getpid(), signal.SIGHUP)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])' \"$PAGEFS\" -f \"$DB\" \"$P\"",
+    };
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 20);
+    if (mnt_try(m, NULL) != 0) /* skips when there is no fuse */
+        fail_msg("%s", m->err);
+    mnt_stop(m);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        assert_int_equal(sh(m, commands[i]), 2);
+        one_line_with(m, "ended by a signal before it was mounted");
+        assert_false(mnt_mounted(m));
+    }
+}
+
+static void a_lock_that_is_released_in_time_is_waited_for(void **state)
+{
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 20);
+    assert_int_equal(sh(m, "flock -x \"$DB\" sleep 0.5 & sleep 0.2"), 0);
+    mnt_start(m, NULL);
+    mnt_stop(m);
+    while (waitpid(-1, NULL, 0) > 0) /* flock */
+        ;
+}
+
+static void a_mount_that_fails_says_why_in_one_line(void **state)
+{
+    static const struct {
+        const char *command, *part;
+    } cases[] = {
+        {"unshare -m bash -c 'mount -t tmpfs none /dev && \"$PAGEFS\" \"$DB\" \"$P\"'",
+         "--device /dev/fuse"},
+        {"setpriv --bounding-set -sys_admin --inh-caps -sys_admin "
+         "\"$PAGEFS\" \"$DB\" \"$P\"",
+         "--cap-add SYS_ADMIN"},
+        {"unshare -m bash -c 'mount --bind /dev/null \"$(command -v fusermount3)\" && "
+         "setpriv --bounding-set -sys_admin --inh-caps -sys_admin "
+         "\"$PAGEFS\" \"$DB\" \"$P\"'",
+         "is the package fuse3 installed?"},
+    };
+    struct mnt *m = *state;
+
+    skip_unless_root();
+    v3_make_pages(m->t.db, 20);
+    if (mnt_try(m, NULL) != 0) /* skips when there is no fuse */
+        fail_msg("%s", m->err);
+    mnt_stop(m);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(sh(m, cases[i].command), 2);
+        one_line_with(m, cases[i].part);
+        one_line_with(m, m->point);
+    }
+}
+
+static void a_mount_over_a_mount_says_what_to_type(void **state)
+{
+    struct mnt *m = *state;
+
+    mnt_pages(m, 20);
+    assert_int_equal(sh(m, "cd \"$D\"; \"$PAGEFS\" create b.v3; "
+                           "\"$PAGEFS\" b.v3 \"$P\""),
+                     32);
+    one_line_with(m, "mounted there already");
+    one_line_with(m, "fusermount3 -u ");
+    mnt_stop(m);
+}
+
+static void what_is_typed_is_quoted_for_the_shell(void **state)
+{
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 20);
+    strcat(m->point, "-it's");
+    expect(m, "", "mkdir \"$P\"");
+    mnt_start(m, NULL);
+    assert_int_equal(kill(m->daemon, SIGKILL), 0);
+    assert_true(WIFSIGNALED(mnt_wait(m)));
+    assert_int_equal(mnt_try(m, NULL), 32);
+    char *const command = strstr(m->err, "fusermount3 -u '");
+    char *const end = strstr(m->err, " removes it");
+    assert_non_null(command);
+    assert_non_null(end);
+    *end = '\0';
+    assert_int_equal(system(command), 0);
+    assert_false(mnt_mounted(m));
+}
+
+static void a_database_in_use_names_its_mountpoint(void **state)
+{
+    struct mnt *m = *state;
+
+    mnt_pages(m, 20);
+    assert_int_equal(sh(m, "\"$PAGEFS\" stat \"$DB\""), 32);
+    one_line_with(m, m->point);
+    assert_string_equal(m->out, "");
+    mnt_stop(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MOUNT_TEST(a_daemon_tells_the_service_manager_when_it_is_ready_and_when_it_stops),
+        MOUNT_TEST(so_does_one_in_the_foreground_through_the_abstract_namespace),
+        MOUNT_TEST(a_notify_socket_that_is_none_does_no_harm),
+        MOUNT_TEST(a_start_that_is_interrupted_says_so_and_leaves_nothing),
+        MOUNT_TEST(a_start_with_a_pending_signal_mounts_nothing),
+        MOUNT_TEST(a_lock_that_is_released_in_time_is_waited_for),
+        MOUNT_TEST(a_mount_that_fails_says_why_in_one_line),
+        MOUNT_TEST(a_mount_over_a_mount_says_what_to_type),
+        MOUNT_TEST(what_is_typed_is_quoted_for_the_shell),
+        MOUNT_TEST(a_database_in_use_names_its_mountpoint),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
