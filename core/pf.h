@@ -315,6 +315,34 @@ PF_CHECK pf_err pf_pages_unused(pf_store *store, const struct pf_range *ranges,
 bool pf_leaked_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
 bool pf_bad_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
 
+/* ---- repair ---- */
+
+struct pf_repair_options {
+    bool dry_run;         /* say every change, make none */
+    bool free_leaked;     /* put leaked pages on the free list, if the graph is intact */
+    bool discard_journal; /* rename a refused journal to <database>-journal.refused */
+};
+
+struct pf_repair_result {
+    uint64_t changes;       /* said through `say`; made unless dry_run */
+    uint64_t freed_pages;   /* leaked pages put on the free list */
+    uint64_t dropped_pages; /* taken off the list, because the graph uses them */
+};
+
+/* One change in words, a line without LF. */
+typedef void (*pf_repair_fn)(void *ctx, const char *change);
+
+/* Make a file whose graph can be read fit for writing: a total_pages that is too low, a
+ * broken free list (rebuilt from the pages that were on it and are not in use), free-but-
+ * used entries. All changes to the file are one transaction through the journal; pages of
+ * the graph are never written. Nothing to do is PF_OK with no changes.
+ * Errors: those of pf_open(); PF_E_LOCKED and PF_E_NEEDS_WRITE (`out_reason` says who has
+ * the file, or what must be done first); PF_E_JOURNAL: a refused journal, and not
+ * discard_journal; PF_E_CANCELLED; PF_E_NO_SPACE. */
+PF_CHECK pf_err pf_repair(const char *path, const struct pf_repair_options *options,
+                          const struct pf_watch *watch, pf_repair_fn say, void *say_ctx,
+                          struct pf_repair_result *out_result, char *out_reason);
+
 /* ---- page contents ---- */
 
 /* Byte offset of a page in the file. PF_E_RANGE when it would not fit a file
