@@ -32,17 +32,6 @@ static void forget_reserved(pf_store *store)
     store->reserved_end = store->file_size;
 }
 
-/* Wait with `writer` held: nothing may grow the file in the commit that cuts it, or bytes
- * that were cut off would turn up in new pages. */
-static pf_err commit_now(pf_store *store)
-{
-    pthread_mutex_lock(&store->lock);
-    const uint64_t lsn = ++store->lsn;
-    store->pending.last_lsn = lsn;
-    pthread_mutex_unlock(&store->lock);
-    return pf_wait(store, lsn);
-}
-
 pf_err pf_shrink(pf_store *store, uint64_t *out_pages)
 {
     uint64_t lsn, count = 0;
@@ -63,7 +52,7 @@ pf_err pf_shrink(pf_store *store, uint64_t *out_pages)
             store->fl.page_limit = first;
             store->file_size = nominal_size(first);
             pthread_mutex_unlock(&store->lock);
-            err = commit_now(store);
+            err = change_commit_now(store);
             forget_reserved(store);
         }
     }
@@ -73,8 +62,8 @@ pf_err pf_shrink(pf_store *store, uint64_t *out_pages)
     return err;
 }
 
-/* Push all members, the highest first: a stretch of ids at a time, from the end. */
-static pf_err push_downwards(pf_store *store, const struct pageset *pages)
+/* A stretch of ids at a time, from the end. */
+pf_err care_push_downwards(pf_store *store, const struct pageset *pages)
 {
     enum { STRETCH = 4096 };
     uint64_t ids[STRETCH];
@@ -103,7 +92,7 @@ static pf_err rebuild_locked(pf_store *store)
         goto out;
     while (fl->total > 0)
         (void)freelist_pop(fl, &store->pending);
-    err = push_downwards(store, &pages);
+    err = care_push_downwards(store, &pages);
     if (err != PF_OK) /* out of memory half way: the disk still has the old list */
         store_fail_locked(store, err, "out of memory while the free list was rebuilt");
 out:
@@ -137,6 +126,6 @@ pf_err pf_freelist_rebuild(pf_store *store)
         pthread_mutex_unlock(&store->lock);
     }
     if (err == PF_OK)
-        err = commit_now(store);
+        err = change_commit_now(store);
     return change_end(store, err, &lsn);
 }

@@ -41,6 +41,15 @@ pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn)
     return err;
 }
 
+pf_err change_commit_now(pf_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    const uint64_t lsn = ++store->lsn;
+    store->pending.last_lsn = lsn;
+    pthread_mutex_unlock(&store->lock);
+    return pf_wait(store, lsn);
+}
+
 /* ---- allocate ---- */
 
 /* May the file have `grow` more pages? */

@@ -52,23 +52,24 @@ bool pf_graph_known(pf_store *store)
 static pf_err fetch(void *ctx, uint64_t first_id, unsigned count, uint8_t *bytes)
 {
     pf_store *store = ctx;
-    const uint64_t total = pf_total_pages(store);
-    pf_err err = PF_OK;
     size_t got = 0;
+    if (count == 1 && first_id < pf_total_pages(store))
+        return pf_page_read(store, first_id, bytes);
     if (first_id > PF_MAX_PAGE_ID)
         return PF_E_IO;
-    if (count > 1 || first_id >= total) {
-        /* what is not in the file yet is laid over below */
-        memset(bytes, 0, (size_t)count * PF_PAGE_SIZE);
-        err = dev_read(store->db, page_offset(first_id), bytes,
-                       (size_t)count * PF_PAGE_SIZE, &got);
-        pthread_mutex_lock(&store->lock);
-        for (unsigned i = 0; i < count && err == PF_OK; i++)
-            pageio_overlay_locked(store, first_id + i, bytes + (size_t)i * PF_PAGE_SIZE);
-        pthread_mutex_unlock(&store->lock);
-        return err;
-    }
-    return pf_page_read(store, first_id, bytes);
+    memset(bytes, 0, (size_t)count * PF_PAGE_SIZE);
+    const pf_err err = dev_read(store->db, page_offset(first_id), bytes,
+                                (size_t)count * PF_PAGE_SIZE, &got);
+    pthread_mutex_lock(&store->lock); /* what is not in the file yet */
+    for (unsigned i = 0; i < count && err == PF_OK; i++)
+        pageio_overlay_locked(store, first_id + i, bytes + (size_t)i * PF_PAGE_SIZE);
+    pthread_mutex_unlock(&store->lock);
+    return err;
+}
+
+pf_err graph_read_page(void *store, uint64_t page_id, uint8_t *page)
+{
+    return fetch(store, page_id, 1, page);
 }
 
 /* What the walk and the check start from, with a window to read through. */

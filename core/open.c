@@ -14,6 +14,7 @@
 
 #include "bytes.h"
 #include "lock.h"
+#include "open.h"
 
 struct opening {
     int path_fd; /* O_PATH: names the file, once and for all */
@@ -22,7 +23,9 @@ struct opening {
     char *path;       /* resolved */
     const char *name; /* last component of path */
     const struct pf_options *options;
-    char *reason; /* PF_REASON_SIZE bytes */
+    char *reason;   /* PF_REASON_SIZE bytes */
+    bool repair;    /* do not judge what is in the file */
+    bool set_aside; /* rename the journal first */
 };
 
 static pf_err fail_with_errno(struct opening *o, const char *what)
@@ -201,6 +204,21 @@ static pf_err claim(struct opening *o, int fd, bool write, char *lock_text, size
     return err;
 }
 
+/* The store itself, when file and place are found and claimed. */
+static pf_err open_claimed(struct opening *o, struct pf_file *file,
+                           struct pf_place *place, bool write, pf_store **out_store)
+{
+    if (!o->repair)
+        return store_open(file, place, write, o->options->no_sync, o->reason, out_store);
+    const int rc = o->set_aside ? place->ops->set_aside(place) : 0;
+    if (rc == 0)
+        return store_open_unjudged(file, place, o->reason, out_store);
+    store_say(o->reason, "cannot set the journal aside: %s", strerror(-rc));
+    dev_close(file);
+    place_close(place);
+    return dev_err(-rc);
+}
+
 /* One try, for writing or for reading. */
 static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
 {
@@ -227,7 +245,7 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
         dev_close(file);
         return err;
     }
-    err = store_open(file, place, write, o->options->no_sync, o->reason, out_store);
+    err = open_claimed(o, file, place, write, out_store);
     if (err == PF_OK) {
         memcpy((*out_store)->lock_text, lock_text, sizeof lock_text);
         (*out_store)->probe_fd = write ? fd : -1;
@@ -270,28 +288,49 @@ static pf_err open_found(struct opening *o, pf_store **out_store)
     return err;
 }
 
+/* Find the file, have `open_it` open it. */
+static pf_err open_path(struct opening *o, const char *path,
+                        pf_err (*open_it)(struct opening *o, pf_store **out_store),
+                        pf_store **out_store)
+{
+    pf_store *store = NULL;
+    o->path_fd = o->dir_fd = -1;
+    o->reason[0] = '\0';
+    pf_err err = find_file(o, path);
+    if (err == PF_OK)
+        err = open_it(o, &store);
+    if (err == PF_OK)
+        *out_store = store;
+    else if (o->reason[0] == '\0')
+        store_say(o->reason, "%s", pf_err_text(err));
+    if (o->path_fd >= 0)
+        (void)close(o->path_fd);
+    if (o->dir_fd >= 0)
+        (void)close(o->dir_fd);
+    free(o->path);
+    return err;
+}
+
+static const struct pf_options defaults;
+
 pf_err pf_open(const char *path, const struct pf_options *options, pf_store **out_store,
                char *out_reason)
 {
-    static const struct pf_options defaults;
     char reason[PF_REASON_SIZE] = "";
-    struct opening o = {.path_fd = -1,
-                        .dir_fd = -1,
-                        .options = options != NULL ? options : &defaults,
+    struct opening o = {.options = options != NULL ? options : &defaults,
                         .reason = out_reason != NULL ? out_reason : reason};
-    pf_store *store = NULL;
-    o.reason[0] = '\0';
-    pf_err err = find_file(&o, path);
-    if (err == PF_OK)
-        err = open_found(&o, &store);
-    if (err == PF_OK)
-        *out_store = store;
-    else if (o.reason[0] == '\0')
-        store_say(o.reason, "%s", pf_err_text(err));
-    if (o.path_fd >= 0)
-        (void)close(o.path_fd);
-    if (o.dir_fd >= 0)
-        (void)close(o.dir_fd);
-    free(o.path);
-    return err;
+    return open_path(&o, path, open_found, out_store);
+}
+
+static pf_err open_writing(struct opening *o, pf_store **out_store)
+{
+    return attempt(o, true, out_store);
+}
+
+pf_err open_for_repair(const char *path, bool set_aside, pf_store **out_store,
+                       char *reason)
+{
+    struct opening o = {
+        .options = &defaults, .reason = reason, .repair = true, .set_aside = set_aside};
+    return open_path(&o, path, open_writing, out_store);
 }

@@ -70,6 +70,18 @@ static int dir_remove(struct pf_place *place)
     return unlinkat(dir_of(place)->dir_fd, dir_of(place)->name, 0) == 0 ? 0 : -errno;
 }
 
+static int dir_set_aside(struct pf_place *place)
+{
+    const struct dir_place *d = dir_of(place);
+    char aside[NAME_MAX + 1];
+    const int n = snprintf(aside, sizeof aside, "%s.refused", d->name);
+    if (n < 0 || (size_t)n >= sizeof aside)
+        return -ENAMETOOLONG;
+    return renameat2(d->dir_fd, d->name, d->dir_fd, aside, RENAME_NOREPLACE) == 0
+               ? 0
+               : -errno;
+}
+
 static int dir_sync(struct pf_place *place)
 {
     return fsync(dir_of(place)->dir_fd) == 0 ? 0 : -errno;
@@ -85,6 +97,7 @@ static const struct pf_place_ops dir_ops = {
     .open = dir_open,
     .create = dir_create,
     .remove = dir_remove,
+    .set_aside = dir_set_aside,
     .sync = dir_sync,
     .close = dir_close,
 };

@@ -16,7 +16,8 @@ struct pf_place_ops {
     int (*open)(struct pf_place *place, bool write, struct pf_file **out_file);
     int (*create)(struct pf_place *place, struct pf_file **out_file); /* exclusively */
     int (*remove)(struct pf_place *place);
-    int (*sync)(struct pf_place *place); /* make create and remove durable */
+    int (*set_aside)(struct pf_place *place); /* rename to <name>.refused; -EEXIST */
+    int (*sync)(struct pf_place *place);      /* make create and remove durable */
     void (*close)(struct pf_place *place);
 };
 

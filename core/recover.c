@@ -204,8 +204,9 @@ static pf_err open_free_list(pf_store *store, bool write, char *reason)
     return write ? PF_E_NEEDS_WRITE : PF_OK;
 }
 
-pf_err store_open(struct pf_file *db, struct pf_place *place, bool write, bool no_sync,
-                  char *reason, pf_store **out_store)
+/* A store with the journal's changes in it and its header read, nothing judged. */
+static pf_err begin_store(struct pf_file *db, struct pf_place *place, bool write,
+                          char *reason, pf_store **out_store)
 {
     pf_store *store = NULL;
     pf_err err = store_new(db, write ? PF_MODE_RW : PF_MODE_RO, &store);
@@ -214,16 +215,10 @@ pf_err store_open(struct pf_file *db, struct pf_place *place, bool write, bool n
         return err;
     }
     store->journal.place = place;
-    store->no_sync = no_sync;
     reason[0] = '\0';
     err = recover(store, write, reason);
     if (err == PF_OK)
         err = read_header(store, reason);
-    if (err == PF_OK && write &&
-        !header_allows_writing(&store->header, store->disk_size, reason))
-        err = PF_E_NEEDS_WRITE;
-    if (err == PF_OK)
-        err = open_free_list(store, write, reason);
     if (err != PF_OK) {
         store_delete(store);
         return err;
@@ -232,6 +227,34 @@ pf_err store_open(struct pf_file *db, struct pf_place *place, bool write, bool n
     store->dense = write && store->db->ops->is_dense(store->db);
     *out_store = store;
     return PF_OK;
+}
+
+pf_err store_open(struct pf_file *db, struct pf_place *place, bool write, bool no_sync,
+                  char *reason, pf_store **out_store)
+{
+    pf_store *store = NULL;
+    pf_err err = begin_store(db, place, write, reason, &store);
+    if (err != PF_OK)
+        return err;
+    store->no_sync = no_sync;
+    if (write && !header_allows_writing(&store->header, store->disk_size, reason))
+        err = PF_E_NEEDS_WRITE;
+    if (err == PF_OK)
+        err = open_free_list(store, write, reason);
+    if (err == PF_OK)
+        *out_store = store;
+    else
+        store_delete(store);
+    return err;
+}
+
+pf_err store_open_unjudged(struct pf_file *db, struct pf_place *place, char *reason,
+                           pf_store **out_store)
+{
+    const pf_err err = begin_store(db, place, true, reason, out_store);
+    if (err == PF_OK)
+        freelist_init(&(*out_store)->fl, 0, list_limit(*out_store));
+    return err;
 }
 
 pf_err store_make_scratch(pf_store *store)

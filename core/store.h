@@ -114,6 +114,10 @@ PF_CHECK pf_err store_check_page(const pf_store *store, uint64_t page_id);
 PF_CHECK pf_err store_open(struct pf_file *db, struct pf_place *place, bool write,
                            bool no_sync, char *reason, pf_store **out_store);
 
+/* The same for repair: header and free list are not judged, the list is taken as empty.
+ */
+PF_CHECK pf_err store_open_unjudged(struct pf_file *db, struct pf_place *place,
+                                    char *reason, pf_store **out_store);
 /* Let every change to a store that was opened for reading happen in memory, unless the
  * file would not bear them: then it stays read-only and its reason says why. */
 PF_CHECK pf_err store_make_scratch(pf_store *store);
@@ -131,6 +135,16 @@ pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn);
 PF_CHECK pf_err change_take(pf_store *store, uint64_t first, uint64_t count,
                             uint64_t grow);
 
+/* Make everything durable before `writer` is released: for changes after which nothing
+ * may share their commit. A shrink is one: pages that grew back in it would show old
+ * bytes. */
+PF_CHECK pf_err change_commit_now(pf_store *store);
+
+/* ---- care.c ---- */
+
+/* Push all members, the highest first. `lock` held, everything reserved. */
+PF_CHECK pf_err care_push_downwards(pf_store *store, const struct pageset *pages);
+
 /* ---- query.c ---- */
 
 void query_stats_locked(pf_store *store, struct pf_stats *out_stats);
@@ -142,6 +156,8 @@ void pageio_overlay_locked(pf_store *store, uint64_t page_id, uint8_t *page);
 
 /* ---- graph.c ---- */
 
+/* A page_read_fn (walk.h): pages behind total_pages are read as the file has them. */
+PF_CHECK pf_err graph_read_page(void *store, uint64_t page_id, uint8_t *page);
 void graph_drop(pf_store *store);
 /* Forget the walk if it reached this page. */
 void graph_page_written(pf_store *store, uint64_t page_id);
