@@ -90,8 +90,11 @@ static pf_err rebuild_locked(pf_store *store)
         err = freelist_pop_prepare(fl, &store->pending, fl->total);
     if (err != PF_OK)
         goto out;
-    while (fl->total > 0)
-        (void)freelist_pop(fl, &store->pending);
+    while (fl->total > 0) {
+        uint64_t ids[TRUNK_BLOCK_PAGES];
+        const uint64_t n = fl->total < TRUNK_BLOCK_PAGES ? fl->total : TRUNK_BLOCK_PAGES;
+        freelist_pop(fl, &store->pending, n, ids);
+    }
     err = care_push_downwards(store, &pages);
     if (err != PF_OK) /* out of memory half way: the disk still has the old list */
         store_fail_locked(store, err, "out of memory while the free list was rebuilt");

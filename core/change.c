@@ -130,8 +130,7 @@ pf_err pf_pages_alloc(pf_store *store, uint64_t count, uint64_t *out_page_ids,
         pthread_mutex_lock(&store->lock);
         err = freelist_pop_prepare(&store->fl, &store->pending, reuse);
         if (err == PF_OK) {
-            for (uint64_t i = 0; i < reuse; i++)
-                out_page_ids[i] = freelist_pop(&store->fl, &store->pending);
+            freelist_pop(&store->fl, &store->pending, reuse, out_page_ids);
             for (uint64_t i = 0; i < grow; i++)
                 out_page_ids[reuse + i] = store->total_pages + i;
             grow_locked(store, grow);

@@ -394,27 +394,46 @@ static uint64_t pop_trunk(struct freelist *fl, struct batch *batch)
     return page_id;
 }
 
-uint64_t freelist_pop(struct freelist *fl, struct batch *batch)
+/* Leaves of the newest block, the last first; what is common to all of them is done once.
+ */
+static void pop_leaves(struct freelist *fl, uint32_t count, uint64_t *out_page_ids)
 {
     struct fl_entry *top = fl->newest;
-    uint64_t page_id;
-    if (top->leaf_count == 0) {
-        page_id = pop_trunk(fl, batch);
-    } else {
-        page_id = top->block->trunk.leaf[--top->leaf_count];
-        top->block->trunk.leaf_count = top->leaf_count;
-        mark_dirty(fl, top->block);
+    const uint64_t *leaf = top->block->trunk.leaf + top->leaf_count;
+    for (uint32_t i = 0; i < count; i++) {
+        out_page_ids[i] = *--leaf;
+        (void)pageset_remove(&fl->free, *leaf);
     }
-    (void)pageset_remove(&fl->free, page_id);
-    fl->total--;
+    top->leaf_count -= count;
+    top->block->trunk.leaf_count = top->leaf_count;
+    fl->total -= count;
+    mark_dirty(fl, top->block);
+}
+
+void freelist_pop(struct freelist *fl, struct batch *batch, uint64_t count,
+                  uint64_t *out_page_ids)
+{
     list_changed(fl);
-    return page_id;
+    while (count > 0) {
+        const uint32_t leaves = fl->newest->leaf_count;
+        const uint64_t n = leaves == 0 ? 1 : count < leaves ? count : leaves;
+        if (leaves > 0) {
+            pop_leaves(fl, (uint32_t)n, out_page_ids);
+        } else {
+            *out_page_ids = pop_trunk(fl, batch);
+            (void)pageset_remove(&fl->free, *out_page_ids);
+            fl->total--;
+        }
+        out_page_ids += n;
+        count -= n;
+    }
 }
 
 /* A block of this operation was never stored, so popping it leaves no trace. */
 void freelist_unpush(struct freelist *fl, struct batch *batch)
 {
-    (void)freelist_pop(fl, batch);
+    uint64_t page_id;
+    freelist_pop(fl, batch, 1, &page_id);
 }
 
 uint64_t freelist_top(const struct freelist *fl)

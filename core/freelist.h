@@ -83,8 +83,9 @@ PF_CHECK pf_err freelist_push(struct freelist *fl, struct batch *batch, uint64_t
  * is newest then, must be in memory. */
 PF_CHECK pf_err freelist_pop_prepare(struct freelist *fl, struct batch *batch,
                                      uint64_t count);
-/* Take the page on top; there must be one. */
-uint64_t freelist_pop(struct freelist *fl, struct batch *batch);
+/* Take the next `count` pages; there must be so many. */
+void freelist_pop(struct freelist *fl, struct batch *batch, uint64_t count,
+                  uint64_t *out_page_ids);
 /* Undo a push of this operation. */
 void freelist_unpush(struct freelist *fl, struct batch *batch);
 /* The id a pop would return; 0 = the list is empty. */
