@@ -53,6 +53,8 @@ pf_err pf_shrink(pf_store *store, uint64_t *out_pages)
             store->file_size = nominal_size(first);
             pthread_mutex_unlock(&store->lock);
             err = change_commit_now(store);
+            if (err == PF_OK) /* J8 */
+                err = commit_checkpoint(store);
             forget_reserved(store);
         }
     }

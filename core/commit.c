@@ -12,7 +12,10 @@
  * durable_lsn. J5  restart() syncs the database between the last application
  * and the new generation; only the leader appends, so nothing is appended
  * meanwhile. J6  an operation is acknowledged when durable_lsn has reached it.
- *  J7  a failure here is final: store_fail_locked(). */
+ *  J7  a failure here is final: store_fail_locked().
+ *  J8  a record that shrinks the file is the last of its generation: pf_shrink() makes a
+ *      checkpoint before anybody can grow the file again. Otherwise replay would have to
+ *      know that pages which came back are zeros. */
 #include "store.h"
 
 #include <stdio.h>
@@ -35,6 +38,7 @@ struct transaction { /* what the leader took */
     uint64_t *page_ids; /* of store->inflight, ascending, below total_pages */
     size_t page_count;
     bool sync;
+    struct sectors sectors; /* what the record has, and the database gets */
 };
 
 /* Is the database still as we last wrote it? */
@@ -82,37 +86,76 @@ static pf_err gather(pf_store *store, const struct transaction *t,
 }
 
 /* Append the transaction and make it durable. */
-static pf_err journal_it(pf_store *store, const struct transaction *t)
+static pf_err journal_it(pf_store *store, struct transaction *t)
 {
     struct journal *j = &store->journal;
-    struct sectors sectors = {0};
-    pf_err err = gather(store, t, &sectors);
+    struct sectors *sectors = &t->sectors;
+    pf_err err = gather(store, t, sectors);
     if (err != PF_OK)
-        goto out;
-    sectors_drop_unchanged(&sectors, true);
-    if (record_length(sectors.count) > store->journal_room - j->used)
+        return err;
+    sectors_drop_unchanged(sectors, true);
+    if (record_length(sectors->count) > store->journal_room - j->used)
         err = restart(store, t->sync);
     if (err == PF_OK && j->records > 0)
-        sectors_drop_unchanged(&sectors, t->file_size != store->disk_size);
-    if (err == PF_OK && sectors.count > 0)
-        err = journal_append(j, store->journal_room, sectors.list, sectors.count,
-                             t->file_size);
-    if (err == PF_OK && sectors.count > 0) {
-        store->synced_bytes += record_length(sectors.count);
-        err = journal_sync(j, t->sync);
-    }
-out:
-    sectors_clear(&sectors);
-    return err;
+        sectors_drop_unchanged(sectors, t->file_size != store->disk_size);
+    if (err != PF_OK || sectors->count == 0)
+        return err;
+    err = journal_append(j, store->journal_room, sectors->list, sectors->count,
+                         t->file_size);
+    if (err == PF_OK)
+        store->synced_bytes += record_length(sectors->count);
+    return err == PF_OK ? journal_sync(j, t->sync) : err;
 }
 
 /* ---- the database's part ---- */
 
-static pf_err write_db(pf_store *store, uint64_t offset, const uint8_t *bytes,
-                       size_t length)
+static pf_err set_size(pf_store *store, uint64_t file_size)
 {
-    store->synced_bytes += length;
-    return dev_write(store->db, offset, bytes, length);
+    const pf_err err = dev_truncate(store->db, file_size);
+    if (err == PF_OK)
+        store->disk_size = file_size;
+    return err;
+}
+
+/* Each sector is written once, as its record has it: pages share sectors, and a sector
+ * with one page new and the other old would be neither its base nor a record's (R3). */
+static pf_err apply_sectors(pf_store *store, const struct transaction *t, uint64_t from,
+                            uint64_t to)
+{
+    enum { MOST = 64 };
+    uint8_t bytes[MOST * SECTOR];
+    const struct journal_sector *list = t->sectors.list;
+    pf_err err = PF_OK;
+    for (size_t i = 0, n; i < t->sectors.count && err == PF_OK; i += n) {
+        const uint64_t offset = list[i].number * SECTOR;
+        n = 1;
+        if (list[i].number < from || list[i].number >= to || offset >= t->file_size)
+            continue;
+        while (n < MOST && i + n < t->sectors.count &&
+               list[i + n].number == list[i].number + n && list[i + n].number < to)
+            n++;
+        for (size_t k = 0; k < n; k++)
+            memcpy(bytes + k * SECTOR, list[i + k].content, SECTOR);
+        const uint64_t room = t->file_size - offset;
+        const size_t length = room < n * SECTOR ? (size_t)room : n * SECTOR;
+        store->synced_bytes += length;
+        err = dev_write(store->db, offset, bytes, length);
+    }
+    return err;
+}
+
+/* A store without a journal lives in memory: there is nothing to tear. */
+static pf_err apply_images(pf_store *store, const struct transaction *t)
+{
+    pf_err err = PF_OK;
+    for (size_t i = 0; i < t->page_count && err == PF_OK; i++) {
+        const struct batch_image *image = batch_get(&store->inflight, t->page_ids[i]);
+        err = dev_write(store->db, page_offset(t->page_ids[i]), image->bytes,
+                        image->length);
+    }
+    if (err == PF_OK)
+        err = dev_write(store->db, 0, t->header, PF_HEADER_SIZE);
+    return err;
 }
 
 /* Growing: the file, then the pages, then the header that promises them. Shrinking: the
@@ -120,24 +163,18 @@ static pf_err write_db(pf_store *store, uint64_t offset, const uint8_t *bytes,
 static pf_err apply(pf_store *store, const struct transaction *t)
 {
     pf_err err = PF_OK;
-    if (t->file_size > store->disk_size) {
-        err = dev_truncate(store->db, t->file_size);
-        if (err == PF_OK)
-            store->disk_size = t->file_size;
-    }
-    for (size_t i = 0; i < t->page_count && err == PF_OK; i++) {
-        const struct batch_image *image = batch_get(&store->inflight, t->page_ids[i]);
-        err = write_db(store, page_offset(t->page_ids[i]), image->bytes, image->length);
-    }
-    if (err == PF_OK && memcmp(t->header, store->disk_header, PF_HEADER_SIZE) != 0) {
-        err = write_db(store, 0, t->header, PF_HEADER_SIZE);
+    if (t->file_size > store->disk_size)
+        err = set_size(store, t->file_size);
+    if (err == PF_OK && store->journal_room == 0)
+        err = apply_images(store, t);
+    else if (err == PF_OK)
+        err = apply_sectors(store, t, 1, UINT64_MAX);
+    if (err == PF_OK)
+        err = apply_sectors(store, t, 0, 1);
+    if (err == PF_OK)
         memcpy(store->disk_header, t->header, PF_HEADER_SIZE);
-    }
-    if (err == PF_OK && t->file_size < store->disk_size) {
-        err = dev_truncate(store->db, t->file_size);
-        if (err == PF_OK)
-            store->disk_size = t->file_size;
-    }
+    if (err == PF_OK && t->file_size < store->disk_size)
+        err = set_size(store, t->file_size);
     return err;
 }
 
@@ -158,6 +195,7 @@ static pf_err write_batch(pf_store *store, struct transaction *t)
     if (err == PF_OK)
         err = apply(store, t);
     free(t->page_ids);
+    sectors_clear(&t->sectors);
     return err;
 }
 
@@ -282,7 +320,7 @@ static void probe_others(pf_store *store)
 }
 
 /* With sync: also when the store was opened with no_sync. */
-static pf_err checkpoint(pf_store *store)
+pf_err commit_checkpoint(pf_store *store)
 {
     pf_err err = drain_lock(store);
     if (err == PF_OK) {
@@ -302,7 +340,7 @@ pf_err pf_checkpoint(pf_store *store)
 {
     if (store->mode == PF_MODE_RO)
         return PF_OK;
-    const pf_err err = checkpoint(store);
+    const pf_err err = commit_checkpoint(store);
     if (err == PF_OK)
         probe_others(store);
     return err;
@@ -322,7 +360,7 @@ pf_err pf_sync(pf_store *store)
     if (store->mode == PF_MODE_RO)
         return PF_OK;
     if (store->no_sync)
-        return checkpoint(store);
+        return commit_checkpoint(store);
     const pf_err err = drain_lock(store);
     pthread_mutex_unlock(&store->lock);
     return err;
@@ -390,7 +428,7 @@ pf_err commit_close(pf_store *store)
     pf_err err = PF_OK;
     if (store->mode != PF_MODE_RW || (store->lsn == 0 && store->journal.file == NULL))
         return PF_OK;
-    err = checkpoint(store);
+    err = commit_checkpoint(store);
     if (err == PF_OK && store->reserved_end > store->disk_size)
         err = dev_truncate(store->db, store->disk_size); /* give back the reserve */
     /* after a failure the journal stays, unless there is nothing in it */

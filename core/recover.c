@@ -82,11 +82,18 @@ static pf_err find_journal(struct pf_place *place, bool write, struct pf_file **
     return PF_E_JOURNAL_READ;
 }
 
-/* Bring the image into the database and begin a new generation. */
+/* Bring the image into the database and begin a new generation. A process that was killed
+ * may have left a journal that is not durable, neither its records nor its name: J1 wants
+ * them so before the database changes. */
 static pf_err replay_to_disk(pf_store *store, const struct replay *replay)
 {
+    struct pf_place *place = store->journal.place;
     uint64_t size = 0;
-    pf_err err = replay->records > 0 ? replay_apply(replay, store->db) : PF_OK;
+    pf_err err = dev_sync(store->journal.file);
+    if (err == PF_OK && place->ops->sync(place) != 0)
+        err = PF_E_IO;
+    if (err == PF_OK && replay->records > 0)
+        err = replay_apply(replay, store->db);
     if (err == PF_OK && replay->records > 0)
         err = dev_sync(store->db);
     if (err == PF_OK)

@@ -177,9 +177,35 @@ static bool size_is_named(const struct replay *r, uint64_t db_size)
     return named;
 }
 
+/* Is `now` this content, cut off at `end` and filled up with zeros? So it looks when the
+ * write was kept, but not the growth of the file before it. */
+static bool is_cut_content(const uint8_t *now, const uint8_t *content, uint64_t offset,
+                           uint64_t end)
+{
+    static const uint8_t zeros[SECTOR];
+    if (end <= offset || end - offset >= SECTOR)
+        return false;
+    const size_t inside = (size_t)(end - offset);
+    return memcmp(now, content, inside) == 0 &&
+           memcmp(now + inside, zeros, SECTOR - inside) == 0;
+}
+
+static bool is_version(const struct replay *r, const struct replay_sector *version,
+                       const uint8_t *now)
+{
+    const uint64_t offset = version->sector.number * SECTOR;
+    const uint8_t *content = version->sector.content;
+    bool known = memcmp(now, content, SECTOR) == 0 ||
+                 is_cut_content(now, content, offset, r->header.db_size);
+    for (uint64_t i = 0; i < r->records && !known; i++)
+        known = is_cut_content(now, content, offset, r->sizes[i]);
+    return known;
+}
+
 /* One sector: `count` versions of it, oldest first. */
-static pf_err check_sector(const struct replay_sector *version, size_t count,
-                           struct pf_file *db, uint64_t db_size, char *reason)
+static pf_err check_sector(const struct replay *r, const struct replay_sector *version,
+                           size_t count, struct pf_file *db, uint64_t db_size,
+                           char *reason)
 {
     uint8_t now[SECTOR] = {0};
     size_t got = 0;
@@ -187,13 +213,12 @@ static pf_err check_sector(const struct replay_sector *version, size_t count,
     if (!version->sector.has_base)
         return refuse(reason, "a record lacks the sum of what it replaces");
     if (offset >= db_size)
-        return PF_OK; /* cut away by a record that shrinks the file, or not yet
-                         grown */
+        return PF_OK; /* cut away by a record that shrinks the file, or not yet grown */
     if (dev_read(db, offset, now, sizeof now, &got) != PF_OK)
         return PF_E_IO;
     bool known = sector_sum(now) == version->sector.base_sum;
     for (size_t i = 0; i < count && !known; i++)
-        known = memcmp(now, version[i].sector.content, SECTOR) == 0;
+        known = is_version(r, &version[i], now);
     return known
                ? PF_OK
                : refuse(reason, "the database is not the one it was written for, or was "
@@ -216,7 +241,7 @@ static pf_err check_database(const struct replay *r, struct pf_file *db, char *r
         while (next < r->sector_count &&
                r->sectors[next].sector.number == r->sectors[i].sector.number)
             next++;
-        err = check_sector(r->sectors + i, next - i, db, db_size, reason);
+        err = check_sector(r, r->sectors + i, next - i, db, db_size, reason);
     }
     return err;
 }

@@ -195,6 +195,8 @@ PF_CHECK pf_err reserve_trunk(pf_store *store, uint64_t page_id);
  * if that is a lot, make the journal if there is none, make it larger if it
  * must be. `writer` held. */
 PF_CHECK pf_err commit_reserve(pf_store *store, uint64_t images);
+/* Commit, sync the database, begin a new generation; also with no_sync. */
+PF_CHECK pf_err commit_checkpoint(pf_store *store);
 /* Commit, checkpoint, and end the journal. Nobody else uses the store. */
 PF_CHECK pf_err commit_close(pf_store *store);
 
