@@ -64,6 +64,30 @@ pf_err pf_shrink(pf_store *store, uint64_t *out_pages)
     return err;
 }
 
+/* Downwards, the first page that finds the newest block full becomes a trunk, and every
+ * 506th after it. */
+static pf_err reserve_every(pf_store *store, const struct pageset *pages, uint64_t leaves)
+{
+    uint64_t id = 0, left = pages->count;
+    pf_err err = PF_OK;
+    for (; err == PF_OK && !store->dense && pageset_next(pages, id, &id); id++) {
+        left--; /* how many are pushed before this one */
+        if (left >= leaves && (left - leaves) % TRUNK_BLOCK_PAGES == 0)
+            err = reserve_trunk(store, id);
+    }
+    return err;
+}
+
+pf_err care_reserve_trunks(pf_store *store, const struct pageset *pages)
+{
+    const struct fl_entry *top = store->fl.newest;
+    pf_err err = top == NULL ? PF_OK : reserve_trunk(store, top->page_id);
+    if (err == PF_OK)
+        err = reserve_every(store, pages,
+                            top == NULL ? 0 : TRUNK_MAX_LEAVES - top->leaf_count);
+    return err;
+}
+
 /* A stretch of ids at a time, from the end. */
 pf_err care_push_downwards(pf_store *store, const struct pageset *pages)
 {
@@ -118,13 +142,8 @@ pf_err pf_freelist_rebuild(pf_store *store)
         trunks++;
     if (err == PF_OK)
         err = commit_reserve(store, 2 * trunks + 1);
-    for (uint64_t id = PF_FIRST_PAGE;
-         err == PF_OK && !store->dense && id < store->total_pages;
-         id++) /* any free page may become a trunk */
-        if (pageset_next(&store->fl.free, id, &id))
-            err = reserve_trunk(store, id);
-        else
-            break;
+    if (err == PF_OK) /* the list will be empty before it is filled again */
+        err = reserve_every(store, &store->fl.free, 0);
     if (err == PF_OK) {
         pthread_mutex_lock(&store->lock);
         err = rebuild_locked(store);

@@ -258,6 +258,16 @@ pf_err pf_page_use_get(pf_store *store, uint64_t page_id, struct pf_page_use *ou
     return PF_OK;
 }
 
+bool graph_unreached_next(pf_store *store, uint64_t from, uint64_t end,
+                          uint64_t *out_page_id)
+{
+    pthread_mutex_lock(&store->graph_lock);
+    const uint64_t id = store->graph == NULL ? from : walk_next_gap(store->graph, from);
+    pthread_mutex_unlock(&store->graph_lock);
+    *out_page_id = id;
+    return id < end;
+}
+
 bool pf_page_is_used(pf_store *store, uint64_t page_id)
 {
     pthread_mutex_lock(&store->graph_lock);

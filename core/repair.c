@@ -30,7 +30,9 @@ struct plan {
     bool discard_journal;     /* there is one to be set aside */
     bool rebuild;             /* the free list is written anew, from `list` */
     struct pageset list;      /* if rebuild */
-    struct pageset additions; /* leaked pages for the list as it is, if not */
+    struct pageset additions; /* leaked pages, for the list */
+    struct pageset
+        old_trunks; /* if rebuild: pages that look like trunks of the old list */
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct plan *p, const char *format,
@@ -115,6 +117,27 @@ static pf_err read_list(pf_store *store, struct pageset *pages)
     return check_free_list(&input, walk_file_pages(store->file_size), pages, &intact);
 }
 
+/* The trunks of the chain, the one where it breaks included, unless the graph uses them.
+ */
+static pf_err find_old_trunks(pf_store *store, struct pageset *out)
+{
+    uint8_t page[PF_PAGE_SIZE];
+    uint64_t id = store->header.free_page_list_head, stored = 0, computed = 0;
+    const uint64_t limit = walk_file_pages(store->file_size);
+    bool added = true;
+    pf_err err = PF_OK;
+    while (err == PF_OK && added && stored == computed && id >= PF_FIRST_PAGE &&
+           id < limit) {
+        err = graph_read_page(store, id, page);
+        if (err != PF_OK || !pf_trunk_sums(id, page, &stored, &computed))
+            break;
+        if (!pf_page_is_used(store, id))
+            err = pageset_add(out, id, &added);
+        id = trunk_next_of(page);
+    }
+    return err;
+}
+
 /* P1: what the graph reaches does not stay on the list. */
 static uint64_t drop_used(pf_store *store, struct pageset *pages)
 {
@@ -134,10 +157,12 @@ static pf_err collect_leaked(pf_store *store, struct pageset *free_pages, uint64
                              struct pageset *out)
 {
     pf_err err = PF_OK;
-    for (uint64_t id = PF_FIRST_PAGE; id < total && err == PF_OK; id++) {
+    uint64_t id = PF_FIRST_PAGE;
+    while (err == PF_OK && graph_unreached_next(store, id, total, &id)) {
         bool added;
-        if (!pageset_has(free_pages, id) && !pf_page_is_used(store, id))
+        if (!pageset_has(free_pages, id))
             err = pageset_add(out, id, &added);
+        id++;
     }
     return err;
 }
@@ -156,6 +181,7 @@ static pf_err plan_list(struct plan *p, pf_store *store,
     if (err != PF_OK)
         goto out;
     if (p->rebuild) {
+        err = find_old_trunks(store, &p->old_trunks);
         p->result.dropped_pages = drop_used(store, &p->list);
         say(p,
             "write the free list anew from the %" PRIu64
@@ -199,8 +225,9 @@ static pf_err make_plan(struct plan *p, const char *path, const struct pf_watch 
 
 /* ---- carrying it out; the store is open for repair, nobody else uses it ---- */
 
-/* Old trunks that become leaves lose their magic: no stale link may meet them. */
-static pf_err clear_old_trunks(pf_store *store, const struct pageset *pages)
+/* Pages that are, or become, free and look like trunks lose their magic: no stale link
+ * may ever meet a valid old trunk. P1: pages in use were left out by the plan. */
+static pf_err clear_trunks(pf_store *store, const struct pageset *pages)
 {
     static const uint8_t no_magic[TRUNK_MAGIC_SIZE];
     uint8_t page[PF_PAGE_SIZE];
@@ -223,9 +250,8 @@ static pf_err clear_old_trunks(pf_store *store, const struct pageset *pages)
 static pf_err push_all(pf_store *store, const struct pageset *pages)
 {
     pf_err err = commit_reserve(store, pages->count / TRUNK_BLOCK_PAGES + 2);
-    uint64_t id = 0;
-    for (; err == PF_OK && !store->dense && pageset_next(pages, id, &id); id++)
-        err = reserve_trunk(store, id);
+    if (err == PF_OK)
+        err = care_reserve_trunks(store, pages);
     pthread_mutex_lock(&store->lock);
     if (err == PF_OK)
         err = care_push_downwards(store, pages);
@@ -256,9 +282,11 @@ static pf_err carry_out(struct plan *p, pf_store *store)
     store->total_pages = p->total_pages;
     freelist_init(&store->fl, 0, store->total_pages);
     if (p->rebuild)
-        err = clear_old_trunks(store, &p->list);
+        err = clear_trunks(store, &p->old_trunks);
     else
         err = load_old_list(store);
+    if (err == PF_OK)
+        err = clear_trunks(store, &p->additions);
     if (err == PF_OK)
         err = commit_reserve(store, 1);
     if (err == PF_OK && p->rebuild && p->list.count > 0)
@@ -295,5 +323,6 @@ pf_err pf_repair(const char *path, const struct pf_repair_options *options,
         store_say(plan.reason, "%s", pf_err_text(err));
     pageset_clear(&plan.list);
     pageset_clear(&plan.additions);
+    pageset_clear(&plan.old_trunks);
     return err;
 }

@@ -142,6 +142,8 @@ PF_CHECK pf_err change_commit_now(pf_store *store);
 
 /* ---- care.c ---- */
 
+/* Disk space for the trunks that care_push_downwards() will make. `writer` held. */
+PF_CHECK pf_err care_reserve_trunks(pf_store *store, const struct pageset *pages);
 /* Push all members, the highest first. `lock` held, everything reserved. */
 PF_CHECK pf_err care_push_downwards(pf_store *store, const struct pageset *pages);
 
@@ -158,6 +160,9 @@ void pageio_overlay_locked(pf_store *store, uint64_t page_id, uint8_t *page);
 
 /* A page_read_fn (walk.h): pages behind total_pages are read as the file has them. */
 PF_CHECK pf_err graph_read_page(void *store, uint64_t page_id, uint8_t *page);
+/* The lowest page >= from, below end, that the walk did not reach. */
+bool graph_unreached_next(pf_store *store, uint64_t from, uint64_t end,
+                          uint64_t *out_page_id);
 void graph_drop(pf_store *store);
 /* Forget the walk if it reached this page. */
 void graph_page_written(pf_store *store, uint64_t page_id);

@@ -109,3 +109,8 @@ bool pf_trunk_sums(uint64_t page_id, const uint8_t *page, uint64_t *out_stored,
     *out_computed = trunk_sum(page, page_id, get_be32(page + TRUNK_LEAF_COUNT));
     return true;
 }
+
+uint64_t trunk_next_of(const uint8_t *page)
+{
+    return get_be64(page + TRUNK_NEXT);
+}

@@ -34,4 +34,7 @@ void trunk_encode(const struct trunk *trunk, uint8_t *out_page);
 PF_CHECK pf_err trunk_decode(const uint8_t page[PF_PAGE_SIZE], uint64_t page_id,
                              uint64_t total_pages, struct trunk *out_trunk);
 
+/* The link of a page that looks like a trunk. */
+uint64_t trunk_next_of(const uint8_t *page);
+
 #endif

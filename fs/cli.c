@@ -25,26 +25,24 @@ static int bad_option(const struct cli_command *command, const char *word)
 int cli_parse(const struct cli_command *command, int argc, char **argv,
               struct cli_line *out_line)
 {
-    const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {command->flag, no_argument, NULL, 'x'}, /* or the end of the list */
-        {NULL, 0, NULL, 0},
-    };
+    enum { FIRST_FLAG = 256 }; /* no letter */
+    struct option options[CLI_MAX_FLAGS + 2] = {{"help", no_argument, NULL, 'h'}};
     struct cli_line line = {0};
     int letter;
 
+    for (int i = 0; i < CLI_MAX_FLAGS && command->flags[i] != NULL; i++)
+        options[1 + i] =
+            (struct option){command->flags[i], no_argument, NULL, FIRST_FLAG + i};
+
     opterr = 0; /* our own words */
     while ((letter = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (letter) {
-        case 'h':
+        if (letter == 'h') {
             (void)fputs(command->help, stdout);
             return cli_flush();
-        case 'x':
-            line.flag = true;
-            break;
-        default:
-            return bad_option(command, argv[optind - 1]);
         }
+        if (letter < FIRST_FLAG)
+            return bad_option(command, argv[optind - 1]);
+        line.flags[letter - FIRST_FLAG] = true;
     }
     line.operands = argv + optind;
     line.operand_count = argc - optind;

@@ -4,24 +4,27 @@
 
 #include <stdbool.h>
 
+int cli_check(int argc, char **argv);
 int cli_create(int argc, char **argv);
 int cli_map(int argc, char **argv);
 int cli_stat(int argc, char **argv);
 
 /* ---- what they share ---- */
 
+enum { CLI_MAX_FLAGS = 5 };
+
 struct cli_command {
     const char *name;
-    const char *help;     /* the whole text, "usage: ..." first */
-    const char *expected; /* one line: what the operands should be */
-    const char *flag;     /* its one option, without the dashes, or NULL */
+    const char *help;                 /* the whole text, "usage: ..." first */
+    const char *expected;             /* one line: what the operands should be */
+    const char *flags[CLI_MAX_FLAGS]; /* its options, without the dashes */
     int min_operands, max_operands;
 };
 
 struct cli_line {
     char **operands;
     int operand_count;
-    bool flag;
+    bool flags[CLI_MAX_FLAGS]; /* was it given? in the order of the command's */
 };
 
 /* -1: go on. Otherwise everything was said, and this is the exit status. */

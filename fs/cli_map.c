@@ -28,7 +28,7 @@ static const struct cli_command command = {
         "\n"
         "While the database is mounted read-write, read these files in the mount.\n",
     .expected = "expected a file: pagefs map [--svg] DB",
-    .flag = "svg",
+    .flags = {"svg"},
     .min_operands = 1,
     .max_operands = 1,
 };
@@ -145,7 +145,7 @@ int cli_map(int argc, char **argv)
     status = opening_look(line.operands[0], &path, &ctx.store);
     if (status == 0) {
         ctx.source = path;
-        const pf_err err = line.flag ? print_svg(&ctx) : print_map(&ctx);
+        const pf_err err = line.flags[0] ? print_svg(&ctx) : print_map(&ctx);
         if (err != PF_OK)
             message(line.operands[0], "cannot be read: %s", pf_err_text(err));
         status = err == PF_OK ? cli_flush() : EXIT_SYSTEM;

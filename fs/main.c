@@ -11,6 +11,7 @@ static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
+    {"check", cli_check},
     {"create", cli_create},
     {"map", cli_map},
     {"stat", cli_stat},

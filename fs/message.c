@@ -1,20 +1,18 @@
 #include "message.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-/* One line stays one line, and no name in it commands the terminal. */
-static void put_plain(const char *text)
+void message_put(FILE *to, const char *text)
 {
     for (; *text != '\0'; text++) {
         const unsigned char c = (unsigned char)*text;
         if (c == '\n')
-            (void)fputs("\\n", stderr);
+            (void)fputs("\\n", to);
         else if (c < ' ' || c == 0x7f)
-            (void)fprintf(stderr, "\\x%02x", c);
+            (void)fprintf(to, "\\x%02x", c);
         else
-            (void)fputc(c, stderr);
+            (void)fputc(c, to);
     }
 }
 
@@ -30,10 +28,10 @@ void message(const char *subject, const char *format, ...)
     flockfile(stderr);
     (void)fputs("pagefs: ", stderr);
     if (subject != NULL) {
-        put_plain(subject);
+        message_put(stderr, subject);
         (void)fputs(": ", stderr);
     }
-    put_plain(text != NULL ? text : "out of memory");
+    message_put(stderr, text != NULL ? text : "out of memory");
     (void)fputc('\n', stderr);
     funlockfile(stderr);
     free(text);

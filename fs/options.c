@@ -15,6 +15,7 @@ static const char usage_head[] =
     "       pagefs create DB [PAGES]    make a new database\n"
     "       pagefs stat DB              print its counts and state\n"
     "       pagefs map [--svg] DB       print what each page is\n"
+    "       pagefs check [--repair] DB  find everything that is wrong with it\n"
     "\n"
     "Mounts the page allocator of a V3 database file as a directory tree; the file\n"
     "README in it explains the rest. fusermount3 -u MOUNTPOINT ends it.\n"
@@ -29,7 +30,9 @@ static const char usage_head[] =
 static const char usage_tail[] =
     "\n"
     "A database called `create`, `stat`, `map` or `check` is mounted as ./create and so\n"
-    "on. Exit status: 0 mounted, 1 usage, 2 system, 32 refused. More: man pagefs\n";
+    "on. Exit status: 0 mounted, 1 usage, 2 system, 32 refused; pagefs check has its "
+    "own.\n"
+    "More: man pagefs\n";
 
 static int print_help(void)
 {

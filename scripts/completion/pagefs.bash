@@ -49,11 +49,13 @@ _pagefs()
         _pagefs_value "$before"
     elif [[ $prev == -o ]]; then
         _pagefs_mount_options
-    elif ((COMP_CWORD > 1)) && [[ $command == @(create|stat|map) ]]; then
+    elif ((COMP_CWORD > 1)) && [[ $command == @(create|stat|map|check) ]]; then
         case $cur in
         -*)
             local options=--help
             [[ $command == map ]] && options='--help --svg'
+            [[ $command == check ]] && options='--help --repair --dry-run --free-leaked
+                --discard-journal --json'
             mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
             ;;
         *) _pagefs_files -f ;;
@@ -64,7 +66,7 @@ _pagefs()
         _pagefs_files -f
         ((COMP_CWORD == 1)) &&
             mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY \
-                < <(compgen -W 'create stat map' -- "$cur")
+                < <(compgen -W 'create stat map check' -- "$cur")
     fi
 }
 

@@ -7,6 +7,7 @@ _pagefs_command()
         'create:make a new database'
         'stat:print counts and state'
         'map:print what each page is'
+        'check:find everything that is wrong, and repair it'
     )
     _describe -t commands 'command' commands
     _files
@@ -57,6 +58,18 @@ if ((CURRENT > 2)); then
         shift words
         ((CURRENT--))
         _arguments '(- *)'{-h,--help}'[print a summary]' '--svg[a picture]' \
+            '1:database:_files'
+        return
+        ;;
+    check)
+        shift words
+        ((CURRENT--))
+        _arguments '(- *)'{-h,--help}'[print a summary]' \
+            '--repair[make the file fit for writing]' \
+            '--dry-run[with --repair: print each change, make none]' \
+            '--free-leaked[with --repair: free the leaked pages]' \
+            '--discard-journal[with --repair: set a refused journal aside]' \
+            '--json[print one JSON object]' \
             '1:database:_files'
         return
         ;;

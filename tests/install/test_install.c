@@ -68,7 +68,7 @@ static void manual_and_completions_know_every_option(void **state)
            "done");
     expect(m, "13\n", "\"$PAGEFS\" -h | grep -c '^  -o '");
     expect(m, "",
-           "cd \"$SOURCE\"; for c in create stat map; do for f in fs/pagefs.1 "
+           "cd \"$SOURCE\"; for c in create stat map check; do for f in fs/pagefs.1 "
            "scripts/completion/pagefs.*; do\n"
            "grep -qw -e $c $f || echo \"$c is not in $f\"; done; done");
 }
@@ -98,6 +98,8 @@ static void bash_completes_commands_options_and_files(void **state)
     assert_completion(m, "pagefs --v", "--version\n");
     assert_completion(m, "pagefs map --", "--help --svg\n");
     assert_completion(m, "pagefs stat --", "--help\n");
+    assert_completion(m, "pagefs ch", "check\n");
+    assert_completion(m, "pagefs check --d", "--dry-run --discard-journal\n");
     assert_completion(m, "pagefs stat here/d", "here/database.v3\n");
     assert_completion(m, "pagefs here/d", "here/database.v3\n");
     assert_completion(m, "pagefs -o scr", "scratch\n");
@@ -124,6 +126,7 @@ static void an_installed_tree_has_everything(void **state)
     expect(m,
            "bin/pagefs\n"
            "include/pagefs/err.h\n"
+           "include/pagefs/finding.h\n"
            "include/pagefs/pf.h\n"
            "libpagefs.a\n"
            "pagefs.pc\n"

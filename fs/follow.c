@@ -1,0 +1,220 @@
+#include "follow.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 250,
+    QUIET_MS = 500, /* what takes less is not worth a line */
+    LINE_SIZE = 160,
+};
+
+struct follow {
+    struct pf_progress progress;
+    atomic_bool cancel, stopping;
+    bool on_terminal;
+    bool shares_terminal; /* stdout is there too */
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards what is below, and stderr */
+    const char *what;     /* NULL: idle */
+    double began;         /* seconds */
+    bool shown;           /* there is a line to take away */
+};
+
+static sigset_t followed_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    return set;
+}
+
+static double now_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* ---- the line ---- */
+
+static void put_left(char *out, size_t size, double seconds)
+{
+    const uint64_t left = seconds < 1e9 ? (uint64_t)seconds : 1000000000;
+
+    if (left < 120)
+        snprintf(out, size, "%" PRIu64 " s left", left);
+    else
+        snprintf(out, size, "%" PRIu64 " min left", (left + 30) / 60);
+}
+
+static void put_line_locked(const struct follow *f, char out[LINE_SIZE])
+{
+    const uint64_t done = atomic_load(&f->progress.done);
+    const uint64_t total = atomic_load(&f->progress.total);
+    const double seconds = now_seconds() - f->began;
+    const double bytes = (double)atomic_load(&f->progress.pages_read) * PF_PAGE_SIZE;
+    char left[40] = "";
+
+    if (total == 0 || seconds <= 0) {
+        snprintf(out, LINE_SIZE, "%s: beginning", f->what);
+        return;
+    }
+    if (done > 0)
+        put_left(left, sizeof(left), seconds * (double)(total - done) / (double)done);
+    snprintf(out, LINE_SIZE,
+             "%s: %.0f%%, %" PRIu64 " of %" PRIu64 " pages, %.0f MB/s%s%s", f->what,
+             100.0 * (double)done / (double)total, done, total, bytes / seconds / 1e6,
+             done > 0 ? ", " : "", left);
+}
+
+static void erase_locked(struct follow *f)
+{
+    if (f->shown)
+        (void)fputs("\r\033[K", stderr);
+    f->shown = false;
+}
+
+static void draw(struct follow *f)
+{
+    struct winsize window = {.ws_col = 80};
+    char line[LINE_SIZE];
+
+    pthread_mutex_lock(&f->lock);
+    if (f->what != NULL && now_seconds() - f->began >= QUIET_MS / 1000.0) {
+        (void)ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
+        put_line_locked(f, line);
+        (void)fprintf(stderr, "\r\033[K%.*s", window.ws_col > 1 ? window.ws_col - 1 : 79,
+                      line);
+        f->shown = true;
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* Asked for by SIGUSR1: it stays. */
+static void print(struct follow *f)
+{
+    char line[LINE_SIZE];
+
+    pthread_mutex_lock(&f->lock);
+    if (f->what != NULL) {
+        erase_locked(f);
+        put_line_locked(f, line);
+        (void)fprintf(stderr, "pagefs: %s\n", line);
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* ---- the thread ---- */
+
+static void end(struct follow *f, int signal_number)
+{
+    sigset_t one;
+
+    if (!atomic_exchange(&f->cancel, true))
+        return;
+    pthread_mutex_lock(&f->lock);
+    erase_locked(f);
+    pthread_mutex_unlock(&f->lock);
+    signal(signal_number, SIG_DFL);
+    sigemptyset(&one);
+    sigaddset(&one, signal_number);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    raise(signal_number);
+}
+
+static void *follow_main(void *arg)
+{
+    const struct timespec tick = {0, TICK_MS * 1000000L};
+    const sigset_t set = followed_signals();
+    struct follow *const f = arg;
+
+    while (!atomic_load(&f->stopping)) {
+        const int signal_number = sigtimedwait(&set, NULL, &tick);
+        if (atomic_load(&f->stopping))
+            break;
+        if (signal_number == SIGUSR1)
+            print(f);
+        else if (signal_number > 0)
+            end(f, signal_number);
+        else if (f->on_terminal)
+            draw(f);
+    }
+    return NULL;
+}
+
+struct follow *follow_start(void)
+{
+    const char *const term = getenv("TERM");
+    const sigset_t set = followed_signals();
+    struct follow *const f = calloc(1, sizeof(*f));
+
+    if (f == NULL)
+        return NULL;
+    f->on_terminal =
+        isatty(STDERR_FILENO) != 0 && (term == NULL || strcmp(term, "dumb") != 0);
+    f->shares_terminal = f->on_terminal && isatty(STDOUT_FILENO) != 0;
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (pthread_create(&f->thread, NULL, follow_main, f) == 0)
+        return f;
+    pthread_mutex_destroy(&f->lock);
+    free(f);
+    return NULL;
+}
+
+void follow_stop(struct follow *follow)
+{
+    if (follow == NULL)
+        return;
+    atomic_store(&follow->stopping, true);
+    pthread_kill(follow->thread, SIGUSR1); /* any that it waits for */
+    pthread_join(follow->thread, NULL);
+    follow_phase(follow, NULL);
+    pthread_mutex_destroy(&follow->lock);
+    free(follow);
+}
+
+void follow_phase(struct follow *follow, const char *what)
+{
+    pthread_mutex_lock(&follow->lock);
+    erase_locked(follow);
+    atomic_store(&follow->progress.done, 0);
+    atomic_store(&follow->progress.total, 0);
+    atomic_store(&follow->progress.pages_read, 0);
+    follow->what = what;
+    follow->began = now_seconds();
+    pthread_mutex_unlock(&follow->lock);
+}
+
+struct pf_watch follow_watch(struct follow *follow)
+{
+    return (struct pf_watch){.progress = &follow->progress, .cancel = &follow->cancel};
+}
+
+/* Elsewhere the lock stays free: output may wait long for its reader, signals not. */
+void follow_pause(struct follow *follow)
+{
+    if (!follow->shares_terminal)
+        return;
+    pthread_mutex_lock(&follow->lock);
+    erase_locked(follow);
+}
+
+void follow_resume(struct follow *follow)
+{
+    if (follow->shares_terminal)
+        pthread_mutex_unlock(&follow->lock);
+}
