@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lock.h"
 #include "sectors.h"
@@ -38,15 +39,20 @@ struct transaction { /* what the leader took */
     uint64_t *page_ids; /* of store->inflight, ascending, below total_pages */
     size_t page_count;
     bool sync;
+    bool fill;              /* new pages must be written to have disk space behind them */
     struct sectors sectors; /* what the record has, and the database gets */
 };
 
-/* Is the database still as we last wrote it? */
+/* Is the database still as we last wrote it, and still what its name means? */
 static pf_err check_unchanged(pf_store *store)
 {
     uint8_t header[PF_HEADER_SIZE];
     uint64_t size = 0;
     size_t got = 0;
+    struct pf_place *const place = store->journal.place;
+    if (place != NULL && place->ops->has_database != NULL &&
+        !place->ops->has_database(place))
+        return PF_E_STALE; /* what is written to a file without a name is lost */
     pf_err err = dev_size(store->db, &size);
     if (err == PF_OK)
         err = dev_read(store->db, 0, header, sizeof header, &got);
@@ -94,8 +100,10 @@ static pf_err journal_it(pf_store *store, struct transaction *t)
     if (err != PF_OK)
         return err;
     sectors_drop_unchanged(sectors, true);
-    if (record_length(sectors->count) > store->journal_room - j->used)
+    if (record_length(sectors->count) > store->journal_room - j->used) {
         err = restart(store, t->sync);
+        store->restarted = err == PF_OK;
+    }
     if (err == PF_OK && j->records > 0)
         sectors_drop_unchanged(sectors, t->file_size != store->disk_size);
     if (err != PF_OK || sectors->count == 0)
@@ -114,6 +122,22 @@ static pf_err set_size(pf_store *store, uint64_t file_size)
     const pf_err err = dev_truncate(store->db, file_size);
     if (err == PF_OK)
         store->disk_size = file_size;
+    return err;
+}
+
+/* Where the file system cannot reserve: longer, and with space behind it. The size only
+ * ever is one that the journal names (R3). */
+static pf_err fill_to(pf_store *store, uint64_t file_size)
+{
+    static const uint8_t zero_page[PF_PAGE_SIZE];
+    uint64_t from = store->disk_size;
+    pf_err err = set_size(store, file_size);
+    while (from < file_size && err == PF_OK) {
+        const uint64_t left = file_size - from;
+        const size_t n = left < sizeof zero_page ? (size_t)left : sizeof zero_page;
+        err = dev_write(store->db, from, zero_page, n);
+        from += n;
+    }
     return err;
 }
 
@@ -136,7 +160,8 @@ static pf_err apply_sectors(pf_store *store, const struct transaction *t, uint64
             n++;
         for (size_t k = 0; k < n; k++)
             memcpy(bytes + k * SECTOR, list[i + k].content, SECTOR);
-        const uint64_t room = t->file_size - offset;
+        /* whole sectors where the file has them: it is cut only afterwards */
+        const uint64_t room = store->disk_size - offset;
         const size_t length = room < n * SECTOR ? (size_t)room : n * SECTOR;
         store->synced_bytes += length;
         err = dev_write(store->db, offset, bytes, length);
@@ -164,7 +189,7 @@ static pf_err apply(pf_store *store, const struct transaction *t)
 {
     pf_err err = PF_OK;
     if (t->file_size > store->disk_size)
-        err = set_size(store, t->file_size);
+        err = t->fill ? fill_to(store, t->file_size) : set_size(store, t->file_size);
     if (err == PF_OK && store->journal_room == 0)
         err = apply_images(store, t);
     else if (err == PF_OK)
@@ -173,8 +198,13 @@ static pf_err apply(pf_store *store, const struct transaction *t)
         err = apply_sectors(store, t, 0, 1);
     if (err == PF_OK)
         memcpy(store->disk_header, t->header, PF_HEADER_SIZE);
-    if (err == PF_OK && t->file_size < store->disk_size)
-        err = set_size(store, t->file_size);
+    if (err == PF_OK && t->file_size < store->disk_size) {
+        /* a cut must not meet a sector whose older content it would cut: its base could
+         * not be recognised any more (R3) */
+        err = t->sync ? dev_sync(store->db) : PF_OK;
+        if (err == PF_OK)
+            err = set_size(store, t->file_size);
+    }
     return err;
 }
 
@@ -203,6 +233,8 @@ static pf_err write_batch(pf_store *store, struct transaction *t)
 
 static const char *failure_text(pf_err err)
 {
+    if (err == PF_E_NO_MEMORY)
+        return "out of memory while writing; what was not acknowledged is lost";
     return err == PF_E_STALE
                ? "the file was changed by someone else"
                : "writing to the disk failed; what was not acknowledged is lost";
@@ -216,6 +248,12 @@ static void begin_locked(pf_store *store)
     pthread_mutex_unlock(&store->lock);
 }
 
+/* Space was promised (J0): whatever the disk calls its failure now, it is one. */
+static pf_err final_error(pf_err err)
+{
+    return err == PF_E_STALE || err == PF_E_NO_MEMORY ? err : PF_E_IO;
+}
+
 /* Take `lock` again, latch on failure, let the next leader on. */
 static pf_err end_locked(pf_store *store, pf_err err)
 {
@@ -224,7 +262,7 @@ static pf_err end_locked(pf_store *store, pf_err err)
     store->counters.synced_bytes = store->synced_bytes;
     store->journal_records = store->journal.records;
     if (err != PF_OK) {
-        store_fail_locked(store, err, failure_text(err));
+        store_fail_locked(store, final_error(err), failure_text(err));
         err = store->failure;
     }
     store->committing = false;
@@ -245,9 +283,35 @@ static void take_locked(pf_store *store, struct transaction *t)
         store->file_size = nominal_size(store->total_pages);
     t->file_size = store->file_size;
     t->total_pages = store->total_pages;
+    t->fill = store->cannot_reserve;
     store->inflight = store->pending;
     store->pending = (struct batch){0};
     store->batches++;
+}
+
+/* A checkpoint is a good moment to ask who else has the file: what is on its way is in
+ * the journal, and the file is complete for whoever it is. */
+static void probe_others(pf_store *store)
+{
+    enum { LOOKS = 10, PAUSE_NS = 20 * 1000 * 1000 };
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    char holder[64], reason[PF_REASON_SIZE];
+    if (store->probe_fd < 0)
+        return;
+    /* who only looks in passing (a backup, another pagefs that finds the file locked)
+     * could as well have come between two checkpoints */
+    for (int i = 0; lock_probe_others(store->probe_fd) == PROBE_OTHERS; i++) {
+        if (i == LOOKS)
+            goto others;
+        (void)nanosleep(&pause, NULL);
+    }
+    return;
+others:
+    lock_name_holder(store->probe_fd, holder, sizeof holder);
+    snprintf(reason, sizeof reason, "the file was opened in %s", holder);
+    pthread_mutex_lock(&store->lock);
+    store_fail_locked(store, PF_E_STALE, reason);
+    pthread_mutex_unlock(&store->lock);
 }
 
 static pf_err lead_locked(pf_store *store)
@@ -260,6 +324,9 @@ static pf_err lead_locked(pf_store *store)
     take_locked(store, &t);
     begin_locked(store);
     pf_err err = write_batch(store, &t);
+    if (err == PF_OK && store->restarted) /* the batch is written: its callers are told */
+        probe_others(store);
+    store->restarted = false;
     err = end_locked(store, err);
     if (err == PF_OK) {
         store->durable_lsn = store->inflight.last_lsn;
@@ -303,20 +370,6 @@ static pf_err drain_lock(pf_store *store)
             err = lead_locked(store);
     }
     return err == PF_OK && store->failed ? store->failure : err;
-}
-
-/* A checkpoint is a good moment to ask who else has the file: nothing of ours
- * is on its way, and the file is complete for whoever it is. */
-static void probe_others(pf_store *store)
-{
-    char holder[64], reason[PF_REASON_SIZE];
-    if (store->probe_fd < 0 || lock_probe_others(store->probe_fd) != PROBE_OTHERS)
-        return;
-    lock_name_holder(store->probe_fd, holder, sizeof holder);
-    snprintf(reason, sizeof reason, "the file was opened in %s", holder);
-    pthread_mutex_lock(&store->lock);
-    store_fail_locked(store, PF_E_STALE, reason);
-    pthread_mutex_unlock(&store->lock);
 }
 
 /* With sync: also when the store was opened with no_sync. */

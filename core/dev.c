@@ -103,6 +103,12 @@ pf_err dev_reserve(struct pf_file *file, uint64_t offset, uint64_t length, bool 
     return dev_err(-rc);
 }
 
+pf_err dev_room(struct pf_file *file, uint64_t *out_bytes)
+{
+    *out_bytes = UINT64_MAX;
+    return file->ops->room == NULL ? PF_OK : dev_err(-file->ops->room(file, out_bytes));
+}
+
 void dev_close(struct pf_file *file)
 {
     if (file != NULL)

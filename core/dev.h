@@ -21,6 +21,8 @@ struct pf_file_ops {
     int (*truncate)(struct pf_file *file, uint64_t size);
     /* Disk space for a range, size kept; -EOPNOTSUPP where this cannot be asked for. */
     int (*reserve)(struct pf_file *file, uint64_t offset, uint64_t length);
+    /* Bytes that the file system has left for us. NULL: as many as we like. */
+    int (*room)(struct pf_file *file, uint64_t *out_bytes);
     int (*sync)(struct pf_file *file); /* data and size */
     int (*size)(struct pf_file *file, uint64_t *out_size);
     /* True when no part of the file can be a hole. */
@@ -45,6 +47,7 @@ PF_CHECK pf_err dev_size(struct pf_file *file, uint64_t *out_size);
 /* *out_done false: the file system cannot reserve. */
 PF_CHECK pf_err dev_reserve(struct pf_file *file, uint64_t offset, uint64_t length,
                             bool *out_done);
+PF_CHECK pf_err dev_room(struct pf_file *file, uint64_t *out_bytes);
 /* NULL is fine. */
 void dev_close(struct pf_file *file);
 

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct fd_file {
@@ -35,11 +37,32 @@ static int fd_truncate(struct pf_file *file, uint64_t size)
     return ftruncate(fd_of(file), (off_t)size) == 0 ? 0 : -errno;
 }
 
+/* fallocate() that keeps the size does not ask for the limit on the size of files
+ * (ulimit -f); the write that relies on it will. */
+static bool is_over_limit(uint64_t end)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           end > limit.rlim_cur;
+}
+
 static int fd_reserve(struct pf_file *file, uint64_t offset, uint64_t length)
 {
+    if (is_over_limit(offset + length))
+        return -EFBIG;
     return fallocate(fd_of(file), FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length) == 0
                ? 0
                : -errno;
+}
+
+static int fd_room(struct pf_file *file, uint64_t *out_bytes)
+{
+    struct statvfs st;
+    if (fstatvfs(fd_of(file), &st) != 0)
+        return -errno;
+    const uint64_t blocks = geteuid() == 0 ? st.f_bfree : st.f_bavail;
+    *out_bytes = blocks > UINT64_MAX / st.f_frsize ? UINT64_MAX : blocks * st.f_frsize;
+    return 0;
 }
 
 static int fd_sync(struct pf_file *file)
@@ -76,6 +99,7 @@ static const struct pf_file_ops fd_ops = {
     .pwrite = fd_pwrite,
     .truncate = fd_truncate,
     .reserve = fd_reserve,
+    .room = fd_room,
     .sync = fd_sync,
     .size = fd_size,
     .is_dense = fd_is_dense,

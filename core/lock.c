@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,20 @@ static bool same_file(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-static bool process_has_open(const char *pid, const struct stat *file)
+/* Descriptors of that name only: asking about others could wait for a file system that
+ * does not answer, or make its unmount fail. */
+static bool has_name(int dir_fd, const char *entry, const char *name)
+{
+    char target[PATH_MAX];
+    const ssize_t n = readlinkat(dir_fd, entry, target, sizeof target - 1);
+    if (n <= 0)
+        return false;
+    target[n] = '\0';
+    const char *const slash = strrchr(target, '/');
+    return slash != NULL && strcmp(slash + 1, name) == 0;
+}
+
+static bool process_has_open(const char *pid, const char *name, const struct stat *file)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%.16s/fd", pid);
@@ -66,7 +80,7 @@ static bool process_has_open(const char *pid, const struct stat *file)
     const struct dirent *entry;
     while (!found && (entry = readdir(dir)) != NULL) {
         struct stat st;
-        found = entry->d_name[0] != '.' &&
+        found = entry->d_name[0] != '.' && has_name(dirfd(dir), entry->d_name, name) &&
                 fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && same_file(&st, file);
     }
     closedir(dir);
@@ -96,17 +110,24 @@ static void describe(const char *pid, char *out, size_t size)
 void lock_name_holder(int fd, char *out, size_t size)
 {
     struct stat file;
-    char self[24];
+    char self[24], link[40], path[PATH_MAX];
+    const char *name = "";
     snprintf(self, sizeof self, "%ld", (long)getpid());
     DIR *proc = fstat(fd, &file) == 0 ? opendir("/proc") : NULL;
     describe(self, out, size);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n > 0) {
+        path[n] = '\0';
+        name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
+    }
     if (proc == NULL)
         return;
     const struct dirent *entry;
     while ((entry = readdir(proc)) != NULL) {
         const bool is_pid = entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
         if (!is_pid || strcmp(entry->d_name, self) == 0 ||
-            !process_has_open(entry->d_name, &file))
+            !process_has_open(entry->d_name, name, &file))
             continue;
         describe(entry->d_name, out, size);
         break;

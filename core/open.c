@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,13 @@ static int reopen(const struct opening *o, int flags)
 
 /* ---- reasons not to write; each returns false and says why ---- */
 
+static bool is_over_limit(const struct opening *o)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           (uint64_t)o->st.st_size > limit.rlim_cur;
+}
+
 static bool place_is_writable(struct opening *o, int fd)
 {
     if (fd < 0)
@@ -78,6 +86,9 @@ static bool place_is_writable(struct opening *o, int fd)
                   "the directory of the file, where its journal would be, is not "
                   "writable: %s",
                   strerror(errno));
+    else if (is_over_limit(o))
+        store_say(o->reason,
+                  "the file is longer than this process may write (ulimit -f)");
     else if (o->st.st_nlink > 1)
         store_say(o->reason,
                   "the file has %lu hard links: two names would mean two journals",
@@ -162,32 +173,27 @@ static bool nobody_else_has_it(struct opening *o, int fd, char *lock_text, size_
 
 /* ---- open ---- */
 
-static pf_err take_locks(struct opening *o, int fd, bool exclusive, char *text,
-                         size_t size)
+static pf_err take_locks(int fd, bool exclusive, char *text, size_t size)
 {
     const char *held = "";
-    char holder[64];
     const pf_err err = lock_take(fd, exclusive, &held);
-    if (err == PF_E_LOCKED) {
-        lock_name_holder(fd, holder, sizeof holder);
-        store_say(o->reason, "the file is already open in %s", holder);
-    }
     snprintf(text, size, "%s", held);
     return err;
 }
 
+static void say_who_has_it(struct opening *o)
+{
+    char holder[64];
+    lock_name_holder(o->path_fd, holder, sizeof holder);
+    store_say(o->reason, "the file is already open in %s", holder);
+}
+
 static pf_err make_place(const struct opening *o, struct pf_place **out_place)
 {
-    char name[NAME_MAX + 1];
-    const int n = snprintf(name, sizeof name, "%s-journal", o->name);
     const int fd = fcntl(o->dir_fd, F_DUPFD_CLOEXEC, 3);
-    if (n < 0 || (size_t)n >= sizeof name || fd < 0) {
-        if (fd >= 0)
-            (void)close(fd);
-        return fd < 0 ? PF_E_IO : PF_E_INVALID;
-    }
-    const pf_err err =
-        place_dir_new(fd, name, o->st.st_mode, o->st.st_uid, o->st.st_gid, out_place);
+    if (fd < 0)
+        return PF_E_IO;
+    const pf_err err = place_dir_new(fd, o->name, &o->st, out_place);
     if (err != PF_OK)
         (void)close(fd);
     return err;
@@ -197,7 +203,7 @@ static pf_err make_place(const struct opening *o, struct pf_place **out_place)
  * reason. */
 static pf_err claim(struct opening *o, int fd, bool write, char *lock_text, size_t size)
 {
-    pf_err err = take_locks(o, fd, write, lock_text, size);
+    pf_err err = take_locks(fd, write, lock_text, size);
     if (err == PF_OK && write &&
         (!wal_is_clean(o) || !nobody_else_has_it(o, fd, lock_text, size)))
         err = PF_E_NEEDS_WRITE;
@@ -226,6 +232,10 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
     struct pf_file *file = NULL;
     struct pf_place *place = NULL;
     const int fd = reopen(o, write ? O_RDWR : O_RDONLY);
+    if (fd >= 0 && fstat(fd, &o->st) != 0) { /* again: overlayfs copies on this open */
+        (void)close(fd);
+        return fail_with_errno(o, "cannot open");
+    }
     if (write && !place_is_writable(o, fd)) {
         if (fd >= 0)
             (void)close(fd);
@@ -242,7 +252,9 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
     if (err == PF_OK)
         err = make_place(o, &place);
     if (err != PF_OK) {
-        dev_close(file);
+        dev_close(file); /* before the search: the holder must not find us at its file */
+        if (err == PF_E_LOCKED)
+            say_who_has_it(o);
         return err;
     }
     err = open_claimed(o, file, place, write, out_store);

@@ -12,8 +12,9 @@
 struct dir_place {
     struct pf_place place;
     int dir_fd;
-    unsigned mode, uid, gid;
-    char name[NAME_MAX + 1];
+    struct stat st;          /* of the database when it was opened */
+    char name[NAME_MAX + 1]; /* of the journal */
+    char database[NAME_MAX + 1];
 };
 
 static struct dir_place *dir_of(struct pf_place *place)
@@ -38,7 +39,7 @@ static int dir_open(struct pf_place *place, bool write, struct pf_file **out_fil
                               O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != d->uid) {
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != d->st.st_uid) {
         (void)close(fd);
         return -EPERM;
     }
@@ -55,8 +56,8 @@ static int dir_create(struct pf_place *place, struct pf_file **out_file)
         return -errno;
     /* who may read the database may read its journal; only root can give files
      * away */
-    if ((geteuid() != d->uid && fchown(fd, d->uid, d->gid) != 0) ||
-        fchmod(fd, d->mode & 0777) != 0) {
+    if ((geteuid() != d->st.st_uid && fchown(fd, d->st.st_uid, d->st.st_gid) != 0) ||
+        fchmod(fd, d->st.st_mode & 0777) != 0) {
         const int saved = errno;
         (void)unlinkat(d->dir_fd, d->name, 0);
         (void)close(fd);
@@ -87,6 +88,15 @@ static int dir_sync(struct pf_place *place)
     return fsync(dir_of(place)->dir_fd) == 0 ? 0 : -errno;
 }
 
+static bool dir_has_database(struct pf_place *place)
+{
+    const struct dir_place *d = dir_of(place);
+    struct stat now;
+    if (fstatat(d->dir_fd, d->database, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno != ENOENT; /* other errors say nothing about the file */
+    return now.st_dev == d->st.st_dev && now.st_ino == d->st.st_ino;
+}
+
 static void dir_close(struct pf_place *place)
 {
     (void)close(dir_of(place)->dir_fd);
@@ -99,25 +109,23 @@ static const struct pf_place_ops dir_ops = {
     .remove = dir_remove,
     .set_aside = dir_set_aside,
     .sync = dir_sync,
+    .has_database = dir_has_database,
     .close = dir_close,
 };
 
-pf_err place_dir_new(int dir_fd, const char *journal_name, unsigned mode, unsigned uid,
-                     unsigned gid, struct pf_place **out_place)
+pf_err place_dir_new(int dir_fd, const char *name, const struct stat *st,
+                     struct pf_place **out_place)
 {
     struct dir_place *d = calloc(1, sizeof *d);
     if (d == NULL)
         return PF_E_NO_MEMORY;
-    *d = (struct dir_place){.place = {.ops = &dir_ops},
-                            .dir_fd = dir_fd,
-                            .mode = mode,
-                            .uid = uid,
-                            .gid = gid};
-    const int n = snprintf(d->name, sizeof d->name, "%s", journal_name);
+    *d = (struct dir_place){.place = {.ops = &dir_ops}, .dir_fd = dir_fd, .st = *st};
+    const int n = snprintf(d->name, sizeof d->name, "%s-journal", name);
     if (n < 0 || (size_t)n >= sizeof d->name) {
         free(d);
         return PF_E_INVALID;
     }
+    snprintf(d->database, sizeof d->database, "%s", name);
     *out_place = &d->place;
     return PF_OK;
 }

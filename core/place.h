@@ -9,6 +9,7 @@
 #include "dev.h"
 
 struct pf_place;
+struct stat;
 
 struct pf_place_ops {
     /* -ENOENT: there is none. -ELOOP, -EPERM: there is something we must not
@@ -18,6 +19,8 @@ struct pf_place_ops {
     int (*remove)(struct pf_place *place);
     int (*set_aside)(struct pf_place *place); /* rename to <name>.refused; -EEXIST */
     int (*sync)(struct pf_place *place);      /* make create and remove durable */
+    /* Is the database that was opened still there under its name? NULL: it cannot go. */
+    bool (*has_database)(struct pf_place *place);
     void (*close)(struct pf_place *place);
 };
 
@@ -25,10 +28,10 @@ struct pf_place {
     const struct pf_place_ops *ops;
 };
 
-/* The directory `dir_fd` (owned by the place from now on), the name of the
- * journal, and whose file and mode it shall be. */
-PF_CHECK pf_err place_dir_new(int dir_fd, const char *journal_name, unsigned mode,
-                              unsigned uid, unsigned gid, struct pf_place **out_place);
+/* The directory `dir_fd` (owned by the place from now on), and the name of the database
+ * in it, which is the file `st`: owner and mode of the journal are those of it. */
+PF_CHECK pf_err place_dir_new(int dir_fd, const char *name, const struct stat *st,
+                              struct pf_place **out_place);
 /* NULL is fine. */
 void place_close(struct pf_place *place);
 

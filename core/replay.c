@@ -290,12 +290,17 @@ pf_err replay_apply(const struct replay *r, struct pf_file *db)
             i + 1 == r->sector_count || s[1].sector.number != s->sector.number;
         if (!last || offset >= r->final_size)
             continue;
-        const uint64_t room = r->final_size - offset;
+        /* whole sectors where the file has them: it is cut only afterwards */
+        const uint64_t end = db_size > r->final_size ? db_size : r->final_size;
+        const uint64_t room = end - offset;
         err = dev_write(db, offset, s->sector.content,
                         room < SECTOR ? (size_t)room : SECTOR);
     }
-    if (err == PF_OK && r->final_size < db_size)
-        err = dev_truncate(db, r->final_size);
+    if (err == PF_OK && r->final_size < db_size) {
+        err = dev_sync(db); /* as apply() in commit.c, and for its reason */
+        if (err == PF_OK)
+            err = dev_truncate(db, r->final_size);
+    }
     return err;
 }
 

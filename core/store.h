@@ -43,7 +43,7 @@ struct pf_store {
     /* writer: what is known to have disk space behind it */
     uint64_t reserved_end; /* bytes of the file, also past its end */
     bool dense;            /* the file had no hole when it was opened */
-    bool cannot_reserve;   /* the file system does not know how */
+    bool cannot_reserve;   /* the file system does not know how; changed with lock, too */
     struct pageset backed; /* windows of pages that were reserved since */
 
     pthread_mutex_t lock;
@@ -76,6 +76,7 @@ struct pf_store {
 
     /* leader, see journal.h for who changes what of `journal` */
     struct journal journal;
+    bool restarted;        /* the journal, by the batch under way */
     uint64_t journal_room; /* its capacity when the leader began; 0 = there is none */
     /* leader: the database as we last wrote it; bytes written and synced */
     uint8_t disk_header[PF_HEADER_SIZE];

@@ -1,11 +1,13 @@
 #include "apply.h"
 
 #include "report.h"
+#include "transitions.h"
 
 static void note_ranges(struct fsctx *ctx, const struct command *command)
 {
     for (size_t i = 0; i < command->range_count; i++)
-        fsctx_pages_changed(ctx, command->ranges[i].first, command->ranges[i].count);
+        transitions_note(ctx->transitions, command->ranges[i].first,
+                         command->ranges[i].count);
 }
 
 static pf_err apply_ranges(struct fsctx *ctx, const struct command *command,
@@ -219,7 +221,8 @@ pf_err apply_command(struct fsctx *ctx, const struct command *command,
     *out_effect = (struct effect){.op = op_of(command->verb), .bad_id = REPORT_NO_ID};
     const pf_err err = apply(ctx, command, out_effect);
     if (err == PF_OK && out_effect->range.count > 0)
-        fsctx_pages_changed(ctx, out_effect->range.first, out_effect->range.count);
+        transitions_note(ctx->transitions, out_effect->range.first,
+                         out_effect->range.count);
     return err;
 }
 

@@ -96,14 +96,11 @@ double attr_cache_grant(struct attr_cache *cache, uint64_t page_id)
 }
 
 void attr_cache_drop(struct attr_cache *cache, struct fuse_session *session,
-                     uint64_t first, uint64_t count)
+                     uint64_t first, uint64_t last)
 {
     struct grant both[MAX_GRANTS]; /* what was granted and has changed */
     unsigned both_count = 0;
 
-    if (count == 0)
-        return;
-    const uint64_t last = first + (count - 1);
     pthread_mutex_lock(&cache->lock);
     if (cache->count > 0)
         expire_locked(cache, now_seconds());

@@ -6,7 +6,7 @@
 
 static size_t line_width(uint64_t total_pages)
 {
-    return column_id_width(total_pages) + 2 * (COLUMN_STATE + 1) + 1;
+    return column_id_width(total_pages) + (size_t)2 * (COLUMN_STATE + 1) + 1;
 }
 
 static pf_err line_count(const struct fsctx *ctx, uint64_t id, uint64_t *out_lines)

@@ -108,7 +108,8 @@ static void run_batch(struct committer *c, struct change *batch)
     }
     if (waiting.first != NULL) {
         err = sync_all ? pf_sync(c->ctx->store) : pf_wait(c->ctx->store, lsn);
-        cached_pages_invalidate(c->ctx->cached_pages, c->ctx->session);
+        if (err != PF_E_STALE) /* then nothing was written, and pages may be gone */
+            cached_pages_invalidate(c->ctx->cached_pages, c->ctx->session);
         for (struct change *change = waiting.first, *next; change != NULL;
              change = next) {
             next = change->next;
@@ -122,8 +123,10 @@ static void run_batch(struct committer *c, struct change *batch)
 static void idle_checkpoint(struct committer *c)
 {
     c->rested = true;
-    if (pf_checkpoint(c->ctx->store) != PF_OK)
-        tell_failure(c);
+    if (pf_checkpoint(c->ctx->store) != PF_OK) {
+        /* told below, as is what a checkpoint that went well has found */
+    }
+    tell_failure(c);
 }
 
 static void *committer_main(void *arg)
@@ -141,6 +144,7 @@ static void *committer_main(void *arg)
             idle_checkpoint(c);
         }
     }
+    tell_failure(c); /* a reader may have found it */
     return NULL;
 }
 

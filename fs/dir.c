@@ -83,6 +83,15 @@ static bool call_of_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t
     return true;
 }
 
+/* Asked so that a directory that is gone is not opened: its name may be cached. */
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct node node;
+
+    if (call_node(req, ino, &node))
+        fuse_reply_open(req, fi);
+}
+
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                 struct fuse_file_info *fi)
 {

@@ -11,8 +11,9 @@ pf_err hold_begin(struct fsctx *ctx, struct handle *handle)
         err = PF_E_NO_PAGE;
     handle->held = err == PF_OK;
     if (handle->held)
-        fsctx_pages_changed(ctx, page_id, 1);
-    report_event(ctx, "hold", page_id, &handle->actor, err);
+        report_pages(ctx, "hold", page_id, page_id, &handle->actor);
+    else
+        report_line(ctx, "hold", page_id, &handle->actor, err);
     return err;
 }
 
@@ -22,6 +23,5 @@ void hold_end(struct fsctx *ctx, struct handle *handle)
         return;
     handle->held = false;
     pf_page_unhold(ctx->store, handle->node.id);
-    fsctx_pages_changed(ctx, handle->node.id, 1);
-    report_event(ctx, "unhold", handle->node.id, &handle->actor, PF_OK);
+    report_pages(ctx, "unhold", handle->node.id, handle->node.id, &handle->actor);
 }

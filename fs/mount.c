@@ -195,11 +195,11 @@ static int stop(struct mount *m)
     if (m->ctx.store != NULL) {
         pf_info_get(m->ctx.store, &info);
         const pf_err err = pf_close(m->ctx.store);
-        if (err != PF_OK || info.failed) {
+        if (err != PF_OK && !info.failed) /* otherwise the committer has said it */
             message(m->database, "the last changes may not have been saved: %s",
-                    info.failed ? info.reason : pf_err_text(err));
+                    pf_err_text(err));
+        if (err != PF_OK || info.failed)
             status = EXIT_SYSTEM;
-        }
     }
     if (m->mounted)
         fuse_session_unmount(m->ctx.session);

@@ -224,6 +224,7 @@ const struct fuse_lowlevel_ops pagefs_ops = {
     .rename = op_rename,
     .link = op_link,
     .create = op_create,
+    .opendir = op_opendir,
     .readdir = op_readdir,
     .readdirplus = op_readdirplus,
     .fsyncdir = op_fsync,

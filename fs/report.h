@@ -15,11 +15,16 @@ struct report {
     pf_err err;
 };
 
-/* Note how it ended; `ranges` are the pages it has changed, if it went well. */
+/* Note how it ended; `ranges` are the pages it has changed, if it went well. Call this
+ * right before the reply: from then on the kernel has to ask for their attributes. */
 void report_end(struct fsctx *ctx, const struct report *report,
                 const struct pf_range *ranges, size_t range_count);
-/* An event that is no command: nothing for last_error. */
-void report_event(struct fsctx *ctx, const char *op, uint64_t page_id,
-                  const struct actor *actor, pf_err err);
+/* Part of it, for who knows his pages one by one: pages first .. last, rising or falling,
+ * have changed. */
+void report_pages(struct fsctx *ctx, const char *op, uint64_t first, uint64_t last,
+                  const struct actor *actor);
+/* A line in `events` about a page that has not changed, or EVENT_NO_PAGE. */
+void report_line(struct fsctx *ctx, const char *op, uint64_t page_id,
+                 const struct actor *actor, pf_err err);
 
 #endif

@@ -92,8 +92,8 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
         fuse_reply_err(req, error);
         return;
     }
-    const size_t length = strlen(name);
-    struct taking *const taking = calloc(1, sizeof(*taking) + length + 1);
+    const size_t name_size = strlen(name) + 1;
+    struct taking *const taking = calloc(1, sizeof(*taking) + name_size);
     if (taking == NULL) {
         fuse_reply_err(req, ENOMEM);
         return;
@@ -101,7 +101,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
     taking->job.run = taking_run;
     taking->req = req;
     taking->actor = actor_of(fuse_req_ctx(req)->pid);
-    memcpy(taking->name, name, length);
+    memcpy(taking->name, name, name_size);
     worker_submit(ctx->worker, &taking->job);
 }
 

@@ -95,14 +95,14 @@ static pf_err add_locked(struct snapshots *s, struct entry *entry)
 pf_err snapshots_add(struct snapshots *snapshots, const char *name, pf_snapshot *snapshot,
                      uint64_t *out_id)
 {
-    const size_t length = strlen(name);
-    struct entry *const entry = calloc(1, sizeof(*entry) + length + 1);
+    const size_t name_size = strlen(name) + 1;
+    struct entry *const entry = calloc(1, sizeof(*entry) + name_size);
 
     if (entry == NULL)
         return PF_E_NO_MEMORY;
-    memcpy(entry->name, name, length);
+    memcpy(entry->name, name, name_size);
     entry->snapshot = snapshot;
-    entry->bytes = pf_snapshot_bytes(snapshot) + sizeof(*entry) + length;
+    entry->bytes = pf_snapshot_bytes(snapshot) + sizeof(*entry) + name_size;
     clock_gettime(CLOCK_REALTIME, &entry->taken);
     pthread_mutex_lock(&snapshots->lock);
     const pf_err err = add_locked(snapshots, entry);

@@ -6,9 +6,9 @@
 
 #include "call.h"
 #include "committer.h"
-#include "events.h"
 #include "last_error.h"
 #include "report.h"
+#include "transitions.h"
 #include "worker.h"
 
 enum { LINE_MAX_BYTES = DECIMAL_MAX + 1 };
@@ -166,10 +166,10 @@ static pf_err allocation_execute(struct fsctx *ctx, struct change *change)
         return err;
     change->must_wait = true;
     if (a->contiguous)
-        fsctx_pages_changed(ctx, segment->ids[0], segment->count);
+        transitions_note(ctx->transitions, segment->ids[0], segment->count);
     else
         for (uint64_t i = 0; i < segment->count; i++)
-            fsctx_pages_changed(ctx, segment->ids[i], 1);
+            transitions_note(ctx->transitions, segment->ids[i], 1);
     return PF_OK;
 }
 
@@ -200,12 +200,11 @@ static void report_success(struct fsctx *ctx, const struct stream *s,
 
     last_error_note(ctx->last_error, s->node, "", REPORT_NO_ID, PF_OK);
     for (uint64_t i = 0; i < segment->count; i += length) {
-        struct event event = {.op = "alloc", .actor = &s->actor};
         length = run_length(segment, i);
-        event.first = segment->ids[i];
-        event.last = segment->contiguous ? event.first + (length - 1)
-                                         : segment->ids[i + length - 1];
-        events_log(ctx->events, &event);
+        const uint64_t first = segment->ids[segment->contiguous ? 0 : i];
+        const uint64_t last =
+            segment->contiguous ? first + (length - 1) : segment->ids[i + length - 1];
+        report_pages(ctx, "alloc", first, last, &s->actor);
     }
 }
 

@@ -15,6 +15,7 @@
 #include "ops.h"
 #include "report.h"
 #include "stream.h"
+#include "transitions.h"
 #include "worker.h"
 
 struct request {
@@ -236,7 +237,8 @@ static pf_err data_execute(struct fsctx *ctx, struct change *change)
     r->op = "write";
     change->must_wait = err == PF_OK;
     if (err == PF_OK)
-        fsctx_pages_changed(ctx, r->node.id, 1);
+        transitions_note(ctx->transitions, r->node.id, 1);
+    r->range = (struct pf_range){r->node.id, 1};
     return err;
 }
 

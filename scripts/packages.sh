@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# The Debian packages that building and testing need; sourced by run, test and deb.
+# The Debian packages that building and testing need; sourced by run, test, bench
+# and deb.
 #
 # install_packages NAME... installs those that are missing, and touches the network only
 # then. Without root it uses sudo, and without sudo it says what to type.
 
 # build_packages: what `scripts/run` needs. test_packages: what `scripts/test` adds.
-# deb_packages: what `scripts/deb` adds.
+# deb_packages: what `scripts/deb` adds. bench_packages: what `scripts/bench` can do without.
 # shellcheck disable=SC2034
 build_packages=(
     gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libxxhash-dev fuse3
@@ -14,9 +15,12 @@ build_packages=(
 test_packages=(
     libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy python3
     man-db mandoc zsh dpkg-dev
+    busybox-static dash file jq librsvg2-bin ripgrep rsync vim xxd
 )
 # shellcheck disable=SC2034
 deb_packages=(dpkg-dev)
+# shellcheck disable=SC2034
+bench_packages=(libsqlite3-dev liblmdb-dev)
 
 install_packages()
 {

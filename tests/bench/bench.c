@@ -29,7 +29,9 @@ static const struct group {
     const char *name;
     rows_function *rows;
 } groups[] = {
-    {"durable", rows_durable},
+    {"requests", rows_requests}, {"durable", rows_durable},   {"engine", rows_engine},
+    {"million", rows_million},   {"terabyte", rows_terabyte}, {"bulk", rows_bulk},
+    {"data", rows_data},
 };
 
 enum { GROUP_COUNT = sizeof(groups) / sizeof(groups[0]) };
@@ -177,11 +179,13 @@ int main(int argc, char **argv)
                       .slice = 0.1};
     int letter;
 
-    while ((letter = getopt(argc, argv, "p:s:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:s:m:M:")) != -1) {
         if (letter == 'p')
             b.pairs = (unsigned)strtoul(optarg, NULL, 10);
         else if (letter == 's')
             b.slice = strtod(optarg, NULL);
+        else if (letter == 'm' || letter == 'M')
+            return memory_main(optarg, letter == 'M');
         else
             return usage();
     }

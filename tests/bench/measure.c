@@ -23,30 +23,66 @@ double median(double *values, size_t count)
                           : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
+struct pair {
+    double ours, peer;
+};
+
+static int by_length(const void *a, const void *b)
+{
+    const struct pair *const x = a, *const y = b;
+    const double x_length = x->ours + x->peer, y_length = y->ours + y->peer;
+
+    return (x_length > y_length) - (x_length < y_length);
+}
+
+static struct comparison judge(struct pair *pairs, size_t count)
+{
+    double ours[MAX_PAIRS], peer[MAX_PAIRS], ratios[MAX_PAIRS];
+
+    qsort(pairs, count, sizeof(*pairs), by_length);
+    count = (count + 1) / 2; /* the quieter half */
+    for (size_t i = 0; i < count; i++) {
+        ours[i] = pairs[i].ours;
+        peer[i] = pairs[i].peer;
+        ratios[i] = pairs[i].ours / pairs[i].peer;
+    }
+    const double ratio = median(ratios, count);
+    return (struct comparison){
+        .ratio = ratio,
+        .quarter = ratios[count / 4],
+        .quarter3 = ratios[count - 1 - count / 4],
+        .ours = median(ours, count),
+        .peer = median(peer, count),
+    };
+}
+
 struct comparison compare(const struct bench *b, struct side ours, struct side peer)
 {
-    const unsigned pairs = b->pairs < MAX_PAIRS ? b->pairs : MAX_PAIRS;
-    double of_ours[MAX_PAIRS], of_peer[MAX_PAIRS], ratios[MAX_PAIRS];
+    const unsigned count = b->pairs < MAX_PAIRS ? b->pairs : MAX_PAIRS;
+    struct pair pairs[MAX_PAIRS];
 
     ours.turn(b, ours.arg);
     peer.turn(b, peer.arg);
-    for (unsigned i = 0; i < pairs; i++) {
+    for (unsigned i = 0; i < count; i++) {
         /* neither side always comes first */
         if (i % 2 == 0)
-            of_ours[i] = ours.turn(b, ours.arg);
-        of_peer[i] = peer.turn(b, peer.arg);
+            pairs[i].ours = ours.turn(b, ours.arg);
+        pairs[i].peer = peer.turn(b, peer.arg);
         if (i % 2 != 0)
-            of_ours[i] = ours.turn(b, ours.arg);
-        ratios[i] = of_ours[i] / of_peer[i];
+            pairs[i].ours = ours.turn(b, ours.arg);
     }
-    const struct comparison c = {
-        .ratio = median(ratios, pairs),
-        .quarter = ratios[pairs / 4],
-        .quarter3 = ratios[pairs - 1 - pairs / 4],
-        .ours = median(of_ours, pairs),
-        .peer = median(of_peer, pairs),
-    };
-    return c;
+    return judge(pairs, count);
+}
+
+struct comparison alone(const struct bench *b, struct side ours)
+{
+    const unsigned count = b->pairs < MAX_PAIRS ? b->pairs : MAX_PAIRS;
+    struct pair pairs[MAX_PAIRS];
+
+    ours.turn(b, ours.arg);
+    for (unsigned i = 0; i < count; i++)
+        pairs[i] = (struct pair){.ours = ours.turn(b, ours.arg)};
+    return judge(pairs, count);
 }
 
 /* ---- the table ---- */
@@ -54,12 +90,17 @@ struct comparison compare(const struct bench *b, struct side ours, struct side p
 static void print_row(const char *what, const char *ours, const char *peer,
                       const char *ratio, const char *target, const char *met)
 {
-    (void)printf("%-46s %11s  %-24s %-18s %-12s %s\n", what, ours, peer, ratio, target,
+    (void)printf("%-44s %12s  %-27s %-18s %-14s %s\n", what, ours, peer, ratio, target,
                  met);
     (void)fflush(stdout);
 }
 
-/* Three digits and a unit. */
+/* Three digits. */
+static int decimals_of(double value)
+{
+    return value < 10 ? 2 : value < 100 ? 1 : 0;
+}
+
 static void put_time(char out[FIGURE_BYTES], double nanoseconds)
 {
     static const char *const units[] = {"ns", "us", "ms", "s"};
@@ -69,11 +110,15 @@ static void put_time(char out[FIGURE_BYTES], double nanoseconds)
         nanoseconds /= 1000;
         unit++;
     }
-    (void)snprintf(out, FIGURE_BYTES, "%.*f %s",
-                   nanoseconds < 10    ? 2
-                   : nanoseconds < 100 ? 1
-                                       : 0,
-                   nanoseconds, units[unit]);
+    (void)snprintf(out, FIGURE_BYTES, "%.*f %s", decimals_of(nanoseconds), nanoseconds,
+                   units[unit]);
+}
+
+static void put_rate(char out[FIGURE_BYTES], double nanoseconds, const char *unit)
+{
+    const double rate = 1000 / nanoseconds;
+
+    (void)snprintf(out, FIGURE_BYTES, "%.*f %s/s", decimals_of(rate), rate, unit);
 }
 
 void table_head(void)
@@ -94,17 +139,27 @@ static void count_row(bool met)
         rows_missed++;
 }
 
+/* `unit` NULL: as times, otherwise as rates. */
 static void print_comparison(const char *what, const char *peer,
-                             const struct comparison *c, const char *target, bool met)
+                             const struct comparison *c, const char *unit,
+                             const char *target, bool met)
 {
-    char ours_text[FIGURE_BYTES], peer_time[FIGURE_BYTES];
-    char peer_text[2 * FIGURE_BYTES], ratio[FIGURE_BYTES];
+    char ours_text[FIGURE_BYTES], peer_figure[FIGURE_BYTES];
+    char peer_text[2 * FIGURE_BYTES] = "-", ratio[FIGURE_BYTES] = "-";
 
-    put_time(ours_text, c->ours);
-    put_time(peer_time, c->peer);
-    (void)snprintf(peer_text, sizeof(peer_text), "%s %s", peer_time, peer);
-    (void)snprintf(ratio, sizeof(ratio), "%.2f (%.2f-%.2f)", c->ratio, c->quarter,
-                   c->quarter3);
+    if (unit == NULL)
+        put_time(ours_text, c->ours);
+    else
+        put_rate(ours_text, c->ours, unit);
+    if (peer != NULL) {
+        if (unit == NULL)
+            put_time(peer_figure, c->peer);
+        else
+            put_rate(peer_figure, c->peer, unit);
+        (void)snprintf(peer_text, sizeof(peer_text), "%s %s", peer_figure, peer);
+        (void)snprintf(ratio, sizeof(ratio), "%.2f (%.2f-%.2f)", c->ratio, c->quarter,
+                       c->quarter3);
+    }
     count_row(met);
     print_row(what, ours_text, peer_text, ratio, target, met ? "yes" : "NO");
 }
@@ -115,17 +170,26 @@ void table_ratio(const char *what, const char *peer, const struct comparison *c,
     char text[FIGURE_BYTES];
 
     (void)snprintf(text, sizeof(text), "<= %.2f", target);
-    print_comparison(what, peer, c, text, c->ratio <= target);
+    print_comparison(what, peer, c, NULL, text, c->ratio <= target);
 }
 
 void table_nanoseconds(const char *what, const char *peer, const struct comparison *c,
                        double target)
 {
-    char text[FIGURE_BYTES], time[FIGURE_BYTES];
+    char text[FIGURE_BYTES + 4], time[FIGURE_BYTES];
 
     put_time(time, target);
-    (void)snprintf(text, sizeof(text), "<= %.11s", time);
-    print_comparison(what, peer, c, text, c->ours <= target);
+    (void)snprintf(text, sizeof(text), "<= %s", time);
+    print_comparison(what, peer, c, NULL, text, c->ours <= target);
+}
+
+void table_rate(const char *what, const char *peer, const struct comparison *c,
+                const char *unit, double target)
+{
+    char text[FIGURE_BYTES];
+
+    (void)snprintf(text, sizeof(text), ">= %.0f %s/s", target, unit);
+    print_comparison(what, peer, c, unit, text, 1000 / c->ours >= target);
 }
 
 void table_text(const char *what, const char *ours, const char *peer, const char *ratio,
@@ -138,7 +202,7 @@ void table_text(const char *what, const char *ours, const char *peer, const char
 void table_skipped(const char *what, const char *why)
 {
     rows_skipped++;
-    (void)printf("%-46s %11s  skipped: %s\n", what, "-", why);
+    (void)printf("%-44s %12s  skipped: %s\n", what, "-", why);
 }
 
 void table_end(void)

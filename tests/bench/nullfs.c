@@ -5,15 +5,12 @@
  *
  * Same loop, capabilities, timeouts and caching as pagefs, the same shape of tree, and
  * nothing behind it: pages/N/state and pages/N/data hold constant bytes, `free` takes
- * what is written. A read of `floor` is the least that a durable answer can cost: a
- * thread overwrites 512 bytes of FLOOR_FILE (which is full and synced), calls fdatasync
- * once for all reads that wait, and answers them. Stays in the foreground. */
-#define FUSE_USE_VERSION 314
-#include <fuse_lowlevel.h>
+ * what is written, `bulk` never ends, and a read of `floor` is the least that a durable
+ * answer can cost (floor.h). Stays in the foreground. */
+#include "floor.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,7 +23,6 @@ enum {
     MAX_WRITE_BYTES = 1 << 20,
     LISTING_MAX_BYTES = 1 << 16,
     PAGE_BYTES = 4096,
-    SECTOR_BYTES = 512,
     LONG_SECONDS = 86400,
     NAME_BYTES = 32,
     BITS_OF_KIND = 8,
@@ -36,6 +32,7 @@ enum {
 enum kind {
     ROOT = FUSE_ROOT_ID,
     FLOOR,
+    BULK,
     FREE,
     PAGES,
     PAGE,
@@ -54,29 +51,21 @@ static const struct row {
 } rows[KIND_COUNT] = {
     [ROOT] = {"", ROOT, S_IFDIR | 0555, 0},
     [FLOOR] = {"floor", ROOT, S_IFREG | 0444, 0},
+    [BULK] = {"bulk", ROOT, S_IFREG | 0444, 0},
     [FREE] = {"free", ROOT, S_IFREG | 0200, 0},
     [PAGES] = {"pages", ROOT, S_IFDIR | 0555, LONG_SECONDS},
-    [PAGE] = {NULL, PAGES, S_IFDIR | 0555, 0},
+    [PAGE] = {NULL, PAGES, S_IFDIR | 0555, 1},
     [STATE] = {"state", PAGE, S_IFREG | 0644, 0},
     [DATA] = {"data", PAGE, S_IFREG | 0600, 0},
 };
 
 static const char state_text[] = "allocated\n";
-static const char floor_text[] = "17\n";
-
-struct waiter {
-    struct waiter *next;
-    fuse_req_t req;
-};
 
 struct null {
     uint64_t page_count;
-    int floor_fd;
-    off_t floor_bytes;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t more;
-    struct waiter *waiting;
-    bool stopping;
+    uid_t uid;
+    gid_t gid;
+    struct floor *floor;
 };
 
 static struct null *null_of(fuse_req_t req)
@@ -96,7 +85,7 @@ static fuse_ino_t ino_of(uint64_t page_id, enum kind kind)
     return page_id << BITS_OF_KIND | (uint64_t)kind;
 }
 
-static struct fuse_entry_param entry_of(fuse_ino_t ino)
+static struct fuse_entry_param entry_of(const struct null *null, fuse_ino_t ino)
 {
     const struct row *const row = &rows[kind_of(ino)];
 
@@ -107,8 +96,8 @@ static struct fuse_entry_param entry_of(fuse_ino_t ino)
         .attr = {.st_ino = ino,
                  .st_mode = row->mode,
                  .st_nlink = 1,
-                 .st_uid = getuid(),
-                 .st_gid = getgid(),
+                 .st_uid = null->uid,
+                 .st_gid = null->gid,
                  .st_blksize = PAGE_BYTES,
                  .st_size = S_ISREG(row->mode) || kind_of(ino) == PAGE ? PAGE_BYTES : 0},
     };
@@ -141,7 +130,7 @@ static fuse_ino_t child_of(const struct null *null, fuse_ino_t parent, const cha
 static void null_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     const fuse_ino_t ino = child_of(null_of(req), parent, name);
-    const struct fuse_entry_param entry = entry_of(ino);
+    const struct fuse_entry_param entry = entry_of(null_of(req), ino);
 
     if (ino == 0)
         fuse_reply_err(req, ENOENT);
@@ -166,7 +155,7 @@ static void null_forget_multi(fuse_req_t req, size_t count,
 
 static void null_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    const struct fuse_entry_param entry = entry_of(ino);
+    const struct fuse_entry_param entry = entry_of(null_of(req), ino);
 
     (void)fi;
     fuse_reply_attr(req, &entry.attr, entry.attr_timeout);
@@ -246,7 +235,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t cookie, bool
         return;
     }
     while (next_entry(null_of(req), ino, cookie, &entry)) {
-        const struct fuse_entry_param param = entry_of(entry.ino);
+        const struct fuse_entry_param param = entry_of(null_of(req), entry.ino);
         const size_t need =
             plus ? fuse_add_direntry_plus(req, buffer + length, room - length, entry.name,
                                           &param, entry.cookie)
@@ -291,36 +280,27 @@ static void null_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *
     fuse_reply_err(req, 0);
 }
 
-static void floor_wait(fuse_req_t req)
-{
-    struct null *const null = null_of(req);
-    struct waiter *const waiter = malloc(sizeof(*waiter));
-
-    if (waiter == NULL) {
-        fuse_reply_err(req, ENOMEM);
-        return;
-    }
-    waiter->req = req;
-    pthread_mutex_lock(&null->lock);
-    waiter->next = null->waiting;
-    null->waiting = waiter;
-    pthread_mutex_unlock(&null->lock);
-    pthread_cond_signal(&null->more); /* not sooner: it would wake up to wait for us */
-}
-
 static void null_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                       struct fuse_file_info *fi)
 {
-    static const char page[PAGE_BYTES];
-    const char *const bytes = kind_of(ino) == STATE ? state_text : page;
-    const size_t length = kind_of(ino) == STATE ? sizeof(state_text) - 1 : PAGE_BYTES;
-    const size_t start = (uint64_t)offset < length ? (size_t)offset : length;
+    static const char zeros[MAX_WRITE_BYTES];
+    const char *bytes = zeros;
+    size_t length = PAGE_BYTES;
 
     (void)fi;
-    if (kind_of(ino) == FLOOR)
-        floor_wait(req);
-    else
-        fuse_reply_buf(req, bytes + start, size < length - start ? size : length - start);
+    if (kind_of(ino) == FLOOR) {
+        floor_wait(null_of(req)->floor, req);
+        return;
+    }
+    if (kind_of(ino) == BULK) {
+        offset = 0;
+        length = MAX_WRITE_BYTES;
+    } else if (kind_of(ino) == STATE) {
+        bytes = state_text;
+        length = sizeof(state_text) - 1;
+    }
+    const size_t start = (uint64_t)offset < length ? (size_t)offset : length;
+    fuse_reply_buf(req, bytes + start, size < length - start ? size : length - start);
 }
 
 static void null_write(fuse_req_t req, fuse_ino_t ino, const char *buffer, size_t size,
@@ -348,97 +328,48 @@ static const struct fuse_lowlevel_ops null_ops = {
     .write = null_write,
 };
 
-/* ---- the floor ---- */
-
-static struct waiter *take_waiters(struct null *null)
-{
-    pthread_mutex_lock(&null->lock);
-    while (null->waiting == NULL && !null->stopping)
-        pthread_cond_wait(&null->more, &null->lock);
-    struct waiter *const waiters = null->waiting;
-    null->waiting = NULL;
-    pthread_mutex_unlock(&null->lock);
-    return waiters;
-}
-
-static void *floor_main(void *arg)
-{
-    static const char sector[SECTOR_BYTES];
-    struct null *const null = arg;
-    struct waiter *waiter;
-    off_t at = 0;
-
-    while ((waiter = take_waiters(null)) != NULL) {
-        const bool written =
-            pwrite(null->floor_fd, sector, sizeof(sector), at) == sizeof(sector) &&
-            fdatasync(null->floor_fd) == 0;
-        at = (at + SECTOR_BYTES) % null->floor_bytes;
-        for (struct waiter *next; waiter != NULL; waiter = next) {
-            next = waiter->next;
-            if (written)
-                fuse_reply_buf(waiter->req, floor_text, sizeof(floor_text) - 1);
-            else
-                fuse_reply_err(waiter->req, EIO);
-            free(waiter);
-        }
-    }
-    return NULL;
-}
-
-static void floor_stop(struct null *null, pthread_t thread)
-{
-    pthread_mutex_lock(&null->lock);
-    null->stopping = true;
-    pthread_cond_signal(&null->more);
-    pthread_mutex_unlock(&null->lock);
-    pthread_join(thread, NULL);
-}
-
 /* ---- start and end ---- */
 
-static int serve(struct null *null, struct fuse_session *session, const char *mountpoint)
+static int serve(struct fuse_session *session, const char *mountpoint)
 {
-    pthread_t thread;
-    int status = 1;
-
     if (fuse_set_signal_handlers(session) != 0 ||
         fuse_session_mount(session, mountpoint) != 0)
         return 1;
-    if (pthread_create(&thread, NULL, floor_main, null) == 0) {
-        status = fuse_session_loop(session) < 0;
-        floor_stop(null, thread);
-    }
+    const int status = fuse_session_loop(session) < 0;
     fuse_session_unmount(session);
     return status;
 }
 
-int main(int argc, char **argv)
+static struct fuse_session *new_session(struct null *null)
 {
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    struct null null = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                        .more = PTHREAD_COND_INITIALIZER};
-    struct stat stat;
+    struct fuse_session *session = NULL;
+
+    if (fuse_opt_add_arg(&args, "nullfs") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
+        fuse_opt_add_arg(&args, "fsname=nullfs,subtype=nullfs,nosuid,nodev,noexec") == 0)
+        session = fuse_session_new(&args, &null_ops, sizeof(null_ops), null);
+    fuse_opt_free_args(&args);
+    return session;
+}
+
+int main(int argc, char **argv)
+{
+    struct null null = {.uid = getuid(), .gid = getgid()};
 
     if (argc != 4) {
         (void)fputs("usage: nullfs MOUNTPOINT PAGES FLOOR_FILE\n", stderr);
         return 2;
     }
     null.page_count = strtoull(argv[2], NULL, 10);
-    null.floor_fd = open(argv[3], O_RDWR | O_CLOEXEC);
-    if (null.floor_fd == -1 || fstat(null.floor_fd, &stat) != 0 ||
-        stat.st_size < SECTOR_BYTES) {
+    null.floor = floor_start(argv[3]);
+    if (null.floor == NULL) {
         perror(argv[3]);
         return 1;
     }
-    null.floor_bytes = stat.st_size / SECTOR_BYTES * SECTOR_BYTES;
-    struct fuse_session *session = NULL;
-    if (fuse_opt_add_arg(&args, "nullfs") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
-        fuse_opt_add_arg(&args, "fsname=nullfs,subtype=nullfs,nosuid,nodev,noexec") == 0)
-        session = fuse_session_new(&args, &null_ops, sizeof(null_ops), &null);
-    fuse_opt_free_args(&args);
-    if (session == NULL)
-        return 1;
-    const int status = serve(&null, session, argv[1]);
-    fuse_session_destroy(session);
+    struct fuse_session *const session = new_session(&null);
+    const int status = session != NULL ? serve(session, argv[1]) : 1;
+    floor_stop(null.floor);
+    if (session != NULL)
+        fuse_session_destroy(session);
     return status;
 }

@@ -1,21 +1,24 @@
 /* rows_durable.c: allocations that survive a power cut, by clients of the mount, against
  * the least that such an answer can cost, and against databases without a mount. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "clients.h"
 #include "mounts.h"
 #include "peers.h"
 
-enum { PAGE_COUNT = 64 };
+enum { PAGE_COUNT = 64, REUSED_COUNT = 1000000 };
 
-static void against_floor(const struct bench *b, unsigned count, struct clients ours,
-                          struct clients floor)
+static void against_floor(const struct bench *b, const char *page, unsigned count,
+                          struct clients ours, struct clients floor)
 {
     char what[64];
     const struct comparison c = compare(b, (struct side){clients_turn, &ours},
                                         (struct side){clients_turn, &floor});
 
-    (void)snprintf(what, sizeof(what), "durable allocation, %u client%s", count,
+    (void)snprintf(what, sizeof(what), "a %s page, %u client%s", page, count,
                    count == 1 ? "" : "s");
     table_ratio(what, "floor", &c, 1.15);
 }
@@ -23,13 +26,14 @@ static void against_floor(const struct bench *b, unsigned count, struct clients 
 static void against_peer(const struct bench *b, const struct peer *peer, unsigned count,
                          struct clients ours)
 {
-    char what[64], path[BENCH_PATH];
+    char what[64], file[64], path[BENCH_PATH];
     struct clients theirs = {
         .name = peer->name, .count = count, .operate = peer->transact};
 
-    (void)snprintf(what, sizeof(what), "durable allocation, %u client%s", count,
+    (void)snprintf(what, sizeof(what), "a new page, %u client%s", count,
                    count == 1 ? "" : "s");
-    bench_path(b, peer->name, path);
+    (void)snprintf(file, sizeof(file), "%s.db", peer->name);
+    bench_path(b, file, path);
     void *const database = peer->open(path);
     for (unsigned i = 0; i < count; i++)
         theirs.self[i] = peer->connect(database);
@@ -42,30 +46,60 @@ static void against_peer(const struct bench *b, const struct peer *peer, unsigne
     table_ratio(what, peer->title, &c, count == 1 ? 1.0 : 0.5);
 }
 
-void rows_durable(const struct bench *b)
+/* Pages that are reused: more than the clients can take in all turns. */
+static void free_pages(const struct mount *m)
 {
-    static const unsigned floor_counts[] = {1, 8, 32}, peer_counts[] = {1, 8};
-    struct mount ours = mount_pagefs(b, "durable", PAGE_COUNT, NULL);
+    char path[BENCH_PATH], text[32];
+    const int length = snprintf(text, sizeof(text), "2-%d\n", REUSED_COUNT - 1);
+
+    mount_path(m, "free", path);
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd == -1 || write(fd, text, (size_t)length) != length || close(fd) != 0)
+        die_errno("%s", path);
+}
+
+static void floor_rows(const struct bench *b, bool reused)
+{
+    static const unsigned counts[] = {1, 8, 32};
+    struct mount ours = reused ? mount_pagefs(b, "reused", REUSED_COUNT, NULL)
+                               : mount_pagefs(b, "new", PAGE_COUNT, NULL);
     struct mount null = mount_null(b, PAGE_COUNT);
     char alloc[BENCH_PATH], floor[BENCH_PATH];
 
-    table_group("Durable allocation: open(alloc), read, close");
+    if (reused)
+        free_pages(&ours);
     mount_path(&ours, "alloc", alloc);
     mount_path(&null, "floor", floor);
-    for (size_t i = 0; i < sizeof(floor_counts) / sizeof(floor_counts[0]); i++)
-        against_floor(b, floor_counts[i],
-                      clients_of("alloc", floor_counts[i], clients_read_file, alloc),
-                      clients_of("floor", floor_counts[i], clients_read_file, floor));
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        against_floor(b, reused ? "reused" : "new", counts[i],
+                      clients_of("alloc", counts[i], clients_read_file, alloc),
+                      clients_of("floor", counts[i], clients_read_file, floor));
     mount_end(&null);
-    for (size_t p = 0; p < PEER_COUNT; p++) {
-        if (peers[p].transact == NULL) {
-            table_skipped(peers[p].title,
-                          "its library was not found when this was built");
-            continue;
-        }
-        for (size_t i = 0; i < sizeof(peer_counts) / sizeof(peer_counts[0]); i++)
-            against_peer(b, &peers[p], peer_counts[i],
-                         clients_of("alloc", peer_counts[i], clients_read_file, alloc));
-    }
     mount_end(&ours);
+}
+
+static void peer_rows(const struct bench *b, const struct peer *peer)
+{
+    static const unsigned counts[] = {1, 8};
+    char alloc[BENCH_PATH];
+
+    if (peer->transact == NULL) {
+        table_skipped(peer->title, "its library was not found when this was built");
+        return;
+    }
+    struct mount ours = mount_pagefs(b, peer->name, PAGE_COUNT, NULL);
+    mount_path(&ours, "alloc", alloc);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        against_peer(b, peer, counts[i],
+                     clients_of("alloc", counts[i], clients_read_file, alloc));
+    mount_end(&ours);
+}
+
+void rows_durable(const struct bench *b)
+{
+    table_group("Durable allocation: open(alloc), read, close");
+    floor_rows(b, false);
+    floor_rows(b, true);
+    for (size_t i = 0; i < PEER_COUNT; i++)
+        peer_rows(b, &peers[i]);
 }

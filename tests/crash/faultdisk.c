@@ -558,6 +558,12 @@ static int place_remove(struct pf_place *place)
     return change_entry(disk_of(place), FD_REMOVE, NULL);
 }
 
+/* Another name: what lies there now is of no interest here. */
+static int place_set_aside(struct pf_place *place)
+{
+    return place_remove(place);
+}
+
 static int place_sync(struct pf_place *place)
 {
     struct faultdisk *disk = disk_of(place);
@@ -585,6 +591,7 @@ static const struct pf_place_ops place_ops = {
     .open = place_open,
     .create = place_create,
     .remove = place_remove,
+    .set_aside = place_set_aside,
     .sync = place_sync,
     .close = place_free,
 };

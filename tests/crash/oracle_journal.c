@@ -173,6 +173,14 @@ static void check_rest(struct oracle_replay *replay, const uint8_t *journal,
             refuse(replay, "LSN %" PRIu64 " was durable and is unreadable", stopped_at);
 }
 
+static bool zero_fields_are_zero(const uint8_t *header)
+{
+    for (size_t i = 32; i < BLOCK; i = i == 47 ? 56 : i + 1)
+        if (header[i] != 0)
+            return false;
+    return true;
+}
+
 void oracle_replay(struct oracle_replay *replay, const struct oracle_source *database,
                    const uint8_t *journal, size_t length)
 {
@@ -186,7 +194,7 @@ void oracle_replay(struct oracle_replay *replay, const struct oracle_source *dat
     replay->size = database->size;
     if (length < BLOCK || be(journal, 8) == 0)
         return;
-    if (memcmp(journal, "PFJRNL\0\1", 8) != 0 ||
+    if (memcmp(journal, "PFJRNL\0\1", 8) != 0 || !zero_fields_are_zero(journal) ||
         be(journal + 48, 8) != XXH3_64bits(journal, 48)) {
         refuse(replay, "the journal's header is not valid");
         return;

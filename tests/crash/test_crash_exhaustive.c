@@ -237,8 +237,9 @@ static void every_operation_is_whole_or_undone_after_a_power_cut(void **state)
  * file, and come back. */
 static void pages_that_were_cut_off_come_back_as_zeros(void **state)
 {
-    static const char *const listed[] = {"ezsa",  "ezsaW", "ezsA",    "zsAe",  "ezsxa",
-                                         "ezskA", "gezsg", "ezsezsA", "Mzsbm", NULL};
+    static const char *const listed[] = {
+        "ezsa",  "ezsaW", "ezsA", "zsAe",  "ezsxa", "ezskA", "gezsg", "ezsezsA",
+        "Mzsbm", "Fgs",   "zezs", "gzwzs", "ezszs", "zzzs",  "zAzzs", NULL};
     const struct plan plan = {.letters = "",
                               .limit = figure(24, 200, 2000),
                               .check_every = 16,
@@ -258,7 +259,7 @@ static void check_claim(const char *what, unsigned checks, unsigned check_every)
     const struct plan plan = {
         .letters = RUN_OPERATIONS,
         .length = figure(2, 3, 3),
-        .most = figure(40, 800, 4000),
+        .most = figure(40, 300, 4000),
         .limit = figure(8, 24, 200),
         .checks = checks,
         .check_every = check_every,

@@ -292,8 +292,8 @@ static void records_of_another_generation_are_not_replayed(void **state)
 
 /* ---- the lock outlives the last write ---- */
 
-/* Try to open until it works; 0: then there was no journal any more. */
-static int open_when_free(const char *path)
+/* Once `ready` says so, try to open until it works. 0: then there was no journal. */
+static int open_when_free(const char *path, int ready)
 {
     char journal[256], reason[PF_REASON_SIZE];
     const struct pf_options options = {.require_rw = true};
@@ -301,7 +301,9 @@ static int open_when_free(const char *path)
     pf_err err = PF_E_LOCKED;
 
     snprintf(journal, sizeof(journal), "%s-journal", path);
-    for (int i = 0; i < 2000000 && err != PF_OK; i++)
+    if (read(ready, reason, 1) != 1)
+        return 3;
+    for (int i = 0; i < 1000000 && err != PF_OK; i++)
         err = pf_open(path, &options, &store, reason);
     if (err != PF_OK)
         return 2;
@@ -313,23 +315,28 @@ static int open_when_free(const char *path)
 static void the_lock_is_held_until_the_journal_is_gone(void **state)
 {
     struct scratch *t = *state;
-    const unsigned rounds = scaled(20, 100);
+    const unsigned rounds = scaled(8, 40);
+    int ready[2];
     int status = 0;
 
     v3_make_pages(t->db, 40);
     for (unsigned i = 0; i < rounds; i++) {
-        assert_ok(pf_open(t->db, NULL, &t->store, t->reason));
-        (void)alloc_one(t->store);
-        const pid_t child = fork();
+        assert_int_equal(pipe(ready), 0);
+        const pid_t child = fork(); /* before the open: it must not inherit the lock */
         assert_true(child >= 0);
         if (child == 0)
-            _exit(open_when_free(t->db));
-        usleep(2000);
+            _exit(open_when_free(t->db, ready[0]));
+        assert_ok(pf_open(t->db, NULL, &t->store, t->reason));
+        (void)alloc_one(t->store);
+        assert_int_equal(write(ready[1], "", 1), 1);
+        usleep(1000);
         const pf_err err = pf_close(t->store);
         t->store = NULL;
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_int_equal(err, PF_OK);
         assert_int_equal(status, 0);
+        close(ready[0]);
+        close(ready[1]);
     }
 }
 

@@ -1,6 +1,7 @@
 /* trace_preload.c: a library for LD_PRELOAD that records what a daemon does to its
  * database and its journal. PF_TRACE names the trace, PF_TRACE_DB the database. Files are
  * known by their inode, the journal by the end of the name that it is opened under. */
+#undef _FILE_OFFSET_BITS /* both names of a call are defined here */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -75,6 +75,38 @@ static void a_change_is_seen_at_once(void **state)
     mnt_stop(m);
 }
 
+/* The kernel keeps what a listing told it for a second, but not past a change. */
+static void a_change_is_seen_at_once_in_a_listed_directory(void **state)
+{
+    struct mnt *m = *state;
+
+    mnt_pages(m, 500);
+    expect(m, "",
+           "ls -l pages > /dev/null; (while :; do ls -l pages; done) > /dev/null & "
+           "lister=$!; for n in $(seq 100 2 400); do "
+           "echo $n > free; [ $(stat -c %s pages/$n) = 0 ] || echo $n is not free; "
+           "echo allocated > pages/$n/state; "
+           "[ $(stat -c %s pages/$n) = 4096 ] || echo $n is not allocated; "
+           "echo +1 > pages/$n/pins; [ -k pages/$n ] || echo $n is not pinned; "
+           "done; kill $lister; wait $lister 2> /dev/null; true");
+    mnt_stop(m);
+}
+
+/* One request a listed page, not two: what a million pages cost. */
+static void a_long_listing_asks_once_about_each_page(void **state)
+{
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 5000);
+    expect(
+        m, "",
+        "\"$PAGEFS\" -d \"$DB\" mnt 2> log & daemon=$!; "
+        "for i in $(seq 500); do mountpoint -q mnt && break; sleep 0.01; done; "
+        "ls -l mnt/pages > /dev/null; until fusermount3 -u mnt 2> busy; do sleep 0.05; "
+        "done; wait $daemon; grep -q READDIRPLUS log && [ $(grep -c 'opcode: GETATTR' "
+        "log) -lt 10 ] || wc -l log");
+}
+
 static void a_page_that_did_not_exist_is_there_after_its_allocation(void **state)
 {
     struct mnt *m = *state;
@@ -161,7 +193,7 @@ static void names_and_links_are_what_find_expects(void **state)
     struct mnt *m = *state;
 
     mnt_pages(m, 100);
-    expect(m, "613\n", "find . | wc -l"); /* 13 at the top, 6 x 100 */
+    expect(m, "725\n", "find . | wc -l"); /* 25 at the top, 7 x 100 */
     expect(m, "", "find . -type l -o -type b -o -type p -o -type s");
     expect(m, ". ..\n", "ls -aU pages/7 | head -n 2 | xargs");
     mnt_stop(m);
@@ -175,6 +207,8 @@ int main(void)
         MOUNT_TEST(find_size_0_lists_the_free_pages),
         MOUNT_TEST(df_shows_the_fill),
         MOUNT_TEST(a_change_is_seen_at_once),
+        MOUNT_TEST(a_change_is_seen_at_once_in_a_listed_directory),
+        MOUNT_TEST(a_long_listing_asks_once_about_each_page),
         MOUNT_TEST(a_page_that_did_not_exist_is_there_after_its_allocation),
         MOUNT_TEST(mtime_is_the_time_of_the_last_transition),
         MOUNT_TEST(a_listing_of_4999_pages_is_complete),

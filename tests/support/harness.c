@@ -191,11 +191,79 @@ void mnt_start(struct mnt *m, const char *options)
         fail_msg("pagefs left no daemon");
 }
 
+/* In the child that becomes the daemon. */
+static void exec_foreground(const struct mnt *m, const char *options, const char *preload)
+{
+    const char *const pagefs = getenv("PF_TEST_PAGEFS");
+    char sanitizer[600];
+
+    set_environment(m);
+    redirect(m, "said", 1);
+    redirect(m, "said", 2);
+    if (preload != NULL) {
+        snprintf(sanitizer, sizeof(sanitizer), "%s:verify_asan_link_order=0",
+                 getenv("ASAN_OPTIONS"));
+        setenv("ASAN_OPTIONS", sanitizer, 1);
+        setenv("LD_PRELOAD", preload, 1);
+    }
+    if (options != NULL)
+        execl(pagefs, pagefs, "-f", "-o", options, m->t.db, m->point, NULL);
+    else
+        execl(pagefs, pagefs, "-f", m->t.db, m->point, NULL);
+    _exit(127);
+}
+
+/* It is mounted, and it answers. */
+static bool answers(const struct mnt *m)
+{
+    char path[160];
+
+    snprintf(path, sizeof(path), "%s/status", m->point);
+    return mnt_mounted(m) && access(path, F_OK) == 0;
+}
+
+void mnt_start_foreground(struct mnt *m, const char *options, const char *preload)
+{
+    int status = 0;
+
+    skip_without_fuse();
+    m->daemon = fork();
+    assert_true(m->daemon >= 0);
+    if (m->daemon == 0)
+        exec_foreground(m, options, preload);
+    for (int i = 0; !answers(m); i++) {
+        if (waitpid(m->daemon, &status, WNOHANG) == m->daemon) {
+            m->daemon = 0;
+            fail_msg("pagefs -f ended with wait status %#x: %s", (unsigned)status,
+                     mnt_said(m));
+        }
+        if (i == 6000)
+            fail_msg("pagefs -f did not mount within a minute: %s", mnt_said(m));
+        poll(NULL, 0, 10);
+    }
+}
+
+const char *mnt_said(struct mnt *m)
+{
+    char path[256];
+
+    scratch_path(&m->t, "said", path);
+    free(m->err);
+    m->err = slurp(path, NULL);
+    return m->err;
+}
+
 void mnt_unmount(struct mnt *m)
 {
     const char *const argv[] = {"fusermount3", "-u", m->point, NULL};
-    const int status = run(m, NULL, argv);
+    int status = run(m, NULL, argv);
 
+    /* whoever looks through all mounts or open files of a machine is in it for a
+     * moment */
+    for (int i = 0; status != 0 && strstr(m->err, "busy") != NULL && i < 500; i++) {
+        poll(NULL, 0, 10);
+        status = run(m, NULL, argv);
+    }
     if (status != 0)
         fail_msg("fusermount3 -u %s: %s", m->point, m->err);
 }

@@ -162,6 +162,45 @@ static void checksum_takes_up_to_16_hex_digits(void **state)
 }
 
 /* `seq 2 100000 > free`: stdio writes multiples of 4096, in the middle of a number. */
+static void ctl_takes_one_of_its_words(void **state)
+{
+    static const char *const bad[] = {"",          " \n",        "Sync",
+                                      "sync sync", "shrink now", "syn"};
+    struct command command;
+
+    (void)state;
+    assert_ok(command_parse_ctl("sync\n", 5, &command));
+    assert_int_equal(command.verb, COMMAND_SYNC);
+    assert_ok(command_parse_ctl(" checkpoint", 11, &command));
+    assert_int_equal(command.verb, COMMAND_CHECKPOINT);
+    assert_ok(command_parse_ctl("shrink", 6, &command));
+    assert_int_equal(command.verb, COMMAND_SHRINK);
+    assert_ok(command_parse_ctl("rebuild-freelist\n", 17, &command));
+    assert_int_equal(command.verb, COMMAND_REBUILD_FREELIST);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_pf(PF_E_INVALID, command_parse_ctl(bad[i], strlen(bad[i]), &command));
+}
+
+static void max_pages_takes_a_number_or_max(void **state)
+{
+    static const char *const bad[] = {"",   "0",       "1",   "+5",
+                                      "05", "maximum", "5 5", "max 5"};
+    struct command command;
+
+    (void)state;
+    assert_ok(command_parse_max_pages("5000\n", 5, &command));
+    assert_int_equal(command.verb, COMMAND_MAX_PAGES);
+    assert_u64(5000, command.number);
+    assert_ok(command_parse_max_pages(" max\n", 5, &command));
+    assert_u64(0, command.number);
+    assert_ok(command_parse_max_pages("18446744073709551615", 20, &command));
+    assert_u64(UINT64_MAX, command.number);
+    assert_pf(PF_E_RANGE, command_parse_max_pages("18446744073709551616", 20, &command));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_pf(PF_E_INVALID,
+                  command_parse_max_pages(bad[i], strlen(bad[i]), &command));
+}
+
 static void only_a_last_token_that_may_be_cut_waits(void **state)
 {
     const size_t max = 1 << 20;
@@ -223,6 +262,8 @@ int main(void)
         cmocka_unit_test(state_takes_one_of_three_words),
         cmocka_unit_test(pins_takes_plus_one_minus_one_or_zero),
         cmocka_unit_test(checksum_takes_up_to_16_hex_digits),
+        cmocka_unit_test(ctl_takes_one_of_its_words),
+        cmocka_unit_test(max_pages_takes_a_number_or_max),
         cmocka_unit_test(only_a_last_token_that_may_be_cut_waits),
         cmocka_unit_test(a_list_cut_anywhere_means_the_same),
         cmocka_unit_test(decimals_are_canonical),
