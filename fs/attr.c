@@ -29,7 +29,7 @@ double attr_grant(struct fsctx *ctx, struct node node)
 
 double attr_entry_timeout(struct node node)
 {
-    return node.kind == NODE_PINNED_PAGE ? 0 : LONG_SECONDS;
+    return node_row(node.kind)->content == NODE_IS_LINK ? 0 : LONG_SECONDS;
 }
 
 /* The directory pages/N shows the page's state: ls -l, du and find work on it. */

@@ -23,6 +23,7 @@ enum command_verb {
     COMMAND_ALLOC, /* number = pages */
     COMMAND_ALLOC_CONTIGUOUS,
     COMMAND_STATE_FREE, /* page_id, which the caller fills in, here and below */
+    COMMAND_STATE_FREE_FORCED,
     COMMAND_STATE_ALLOCATED,
     COMMAND_STATE_PINNED,
     COMMAND_PINS_ADD,

@@ -7,6 +7,7 @@
 #include "last_error.h"
 #include "snapshots.h"
 #include "transitions.h"
+#include "walks.h"
 
 pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
 {
@@ -17,9 +18,10 @@ pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
     ctx->cached_pages = cached_pages_new();
     ctx->attr_cache = attr_cache_new();
     ctx->handles = handles_new();
+    ctx->walks = walks_new();
     return ctx->transitions != NULL && ctx->last_error != NULL && ctx->events != NULL &&
                    ctx->snapshots != NULL && ctx->cached_pages != NULL &&
-                   ctx->attr_cache != NULL && ctx->handles != NULL
+                   ctx->attr_cache != NULL && ctx->handles != NULL && ctx->walks != NULL
                ? PF_OK
                : PF_E_NO_MEMORY;
 }
@@ -27,6 +29,7 @@ pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
 void fsctx_clear(struct fsctx *ctx)
 {
     handles_free(ctx->handles);
+    walks_free(ctx->walks);
     attr_cache_free(ctx->attr_cache);
     cached_pages_free(ctx->cached_pages);
     snapshots_free(ctx->snapshots);

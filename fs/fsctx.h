@@ -22,6 +22,7 @@ struct handles;
 struct last_error;
 struct snapshots;
 struct transitions;
+struct walks;
 struct worker;
 
 struct fsctx {
@@ -31,6 +32,8 @@ struct fsctx {
     struct committer *committer;     /* executes changes and answers when durable */
     struct worker *worker;           /* walks the free list, and all pages */
     struct worker *reader;           /* reads pages from the disk */
+    struct worker *walker;           /* walks the graph */
+    struct walks *walks;             /* and who waits for that */
     struct transitions *transitions; /* when pages last changed */
     struct last_error *last_error;
     struct events *events;

@@ -45,12 +45,18 @@ enum node_kind {
     NODE_SNAPSHOT_DIFF,
     NODE_PINNED,
     NODE_PINNED_PAGE, /* the link pinned/N */
+    NODE_LEAKED,
+    NODE_LEAKED_PAGE,
+    NODE_BAD,
+    NODE_BAD_PAGE,
     NODE_PAGES,
     NODE_PAGE, /* the directory pages/N */
     NODE_STATE,
     NODE_PINS,
     NODE_HOLD,
     NODE_DATA,
+    NODE_TYPE,
+    NODE_USED_BY,
     NODE_OFFSET,
     NODE_CHECKSUM,
     NODE_KIND_COUNT
@@ -84,9 +90,10 @@ enum node_flags {
 
 /* What answering takes that the session loop must not wait for: call.h. */
 enum node_needs {
-    NODE_NEEDS_LIST = 1 << 0, /* the free list, walked */
-    NODE_NEEDS_DISK = 1 << 1, /* a few reads of the file */
-    NODE_NEEDS_WALK = 1 << 2, /* a look at every page */
+    NODE_NEEDS_LIST = 1 << 0,  /* the free list, walked */
+    NODE_NEEDS_DISK = 1 << 1,  /* a few reads of the file */
+    NODE_NEEDS_WALK = 1 << 2,  /* a look at every page */
+    NODE_NEEDS_GRAPH = 1 << 3, /* a walk of the graph, if there is one: walks.h */
 };
 
 struct node_row {
@@ -99,6 +106,8 @@ struct node_row {
     const char *names;         /* what README calls them */
     pf_err (*render)(const struct fsctx *ctx, uint64_t id, struct text *out);
     uint64_t (*size)(const struct fsctx *ctx); /* of the text; NULL: render to know */
+    /* of links: the lowest page >= page_id that one leads to */
+    bool (*next)(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
     const struct bulk *bulk;
     command_parser *parse; /* NULL: not written as text */
     const char *syntax;    /* "expected ...", for last_error */

@@ -7,6 +7,7 @@
 #define DIRECTORY (S_IFDIR | 0555)
 #define FILE_(permissions) (S_IFREG | (permissions))
 #define IDS_SYNTAX "expected page ids and ranges such as 4 7 10-19"
+#define NEEDS_GRAPH (NODE_NEEDS_LIST | NODE_NEEDS_GRAPH)
 #define NEEDS_ALL_PAGES (NODE_NEEDS_LIST | NODE_NEEDS_WALK)
 
 /* clang-format off */
@@ -62,7 +63,8 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .content = NODE_IS_COMMAND, .flags = NODE_CARRIES_TOKENS,
         .parse = command_parse_free, .syntax = IDS_SYNTAX,
         .doc = "gives pages back: ids and ranges, any white space between. One write is\n"
-               "one transaction: all of it happens, or nothing",
+               "one transaction: all of it happens, or nothing. A page that the graph reaches\n"
+               "is refused (EBUSY); the first free waits for a walk of the graph, if any",
         .example = "echo 7 10-19 > free",
     },
     [NODE_PIN] = {
@@ -207,7 +209,31 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
     },
     [NODE_PINNED_PAGE] = {
         .parent = NODE_PINNED, .names = "N", .mode = S_IFLNK | 0777,
-        .content = NODE_IS_LINK, .doc = "leads to pages/N as long as the page is pinned",
+        .content = NODE_IS_LINK, .next = pf_pinned_next,
+        .doc = "leads to pages/N as long as the page is pinned",
+    },
+    [NODE_LEAKED] = {
+        .parent = NODE_ROOT, .name = "leaked", .mode = DIRECTORY,
+        .content = NODE_IS_DIRECTORY,
+        .doc = "links to the pages that are neither free nor reached by the graph; filled by\n"
+               "a walk of the graph: read the type of a page, or write check to check/action.\n"
+               "Pages that you have allocated yourself are among them",
+        .example = "cat pages/1/type; ls leaked",
+    },
+    [NODE_LEAKED_PAGE] = {
+        .parent = NODE_LEAKED, .names = "N", .mode = S_IFLNK | 0777,
+        .content = NODE_IS_LINK, .next = pf_leaked_next, .doc = "leads to pages/N",
+    },
+    [NODE_BAD] = {
+        .parent = NODE_ROOT, .name = "bad", .mode = DIRECTORY,
+        .content = NODE_IS_DIRECTORY,
+        .doc = "links to the pages of the graph whose contents are wrong, which are used twice,\n"
+               "or which refer to pages that are not there; filled likewise",
+        .example = "ls bad",
+    },
+    [NODE_BAD_PAGE] = {
+        .parent = NODE_BAD, .names = "N", .mode = S_IFLNK | 0777,
+        .content = NODE_IS_LINK, .next = pf_bad_next, .doc = "leads to pages/N",
     },
     [NODE_PAGES] = {
         .parent = NODE_ROOT, .name = "pages", .mode = DIRECTORY,
@@ -226,9 +252,10 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .parent = NODE_PAGE, .name = "state", .mode = FILE_(0644),
         .content = NODE_IS_TEXT, .render = render_state,
         .to_stat = NODE_NEEDS_LIST, .to_read = NODE_NEEDS_LIST,
-        .parse = command_parse_state, .syntax = "expected free, allocated or pinned",
+        .parse = command_parse_state, .syntax = "expected free, free!, allocated or pinned",
         .doc = "free, allocated or pinned. Writing a word changes it: `free` frees an\n"
-               "allocated page, `allocated` takes this very page from the free list or drops\n"
+               "allocated page that the graph does not reach (EBUSY), `free!` one that it\n"
+               "does reach too, which damages the graph; `allocated` takes this very page from the free list or drops\n"
                "the pins of a pinned one, `pinned` pins an allocated one",
         .example = "echo free > pages/7/state",
     },
@@ -254,6 +281,23 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .doc = "the page's 4096 bytes (112 for page 0), also of a free page. Only allocated\n"
                "pages can be written, never 0 and 1; a write is atomic",
         .example = "xxd pages/7/data | head -n 3",
+    },
+    [NODE_TYPE] = {
+        .parent = NODE_PAGE, .name = "type", .mode = FILE_(0444),
+        .content = NODE_IS_TEXT, .render = render_type,
+        .to_stat = NEEDS_GRAPH, .to_read = NEEDS_GRAPH,
+        .doc = "what the page is: header reserved node-internal node-leaf node edge-internal\n"
+               "edge-leaf edge edge-packed edge-chain blob free trunk, or unknown: nothing\n"
+               "that the graph reaches. The first that asks waits for a walk of the graph;\n"
+               "it can be interrupted",
+        .example = "cat pages/*/type | sort | uniq -c",
+    },
+    [NODE_USED_BY] = {
+        .parent = NODE_PAGE, .name = "used_by", .mode = FILE_(0444),
+        .content = NODE_IS_TEXT, .render = render_used_by,
+        .to_stat = NEEDS_GRAPH, .to_read = NEEDS_GRAPH,
+        .doc = "the path from the root of a tree to the page, or none",
+        .example = "cat pages/7/used_by",
     },
     [NODE_OFFSET] = {
         .parent = NODE_PAGE, .name = "offset", .mode = FILE_(0444),

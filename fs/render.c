@@ -136,6 +136,31 @@ pf_err render_pins(const struct fsctx *ctx, uint64_t page_id, struct text *out)
     return err;
 }
 
+/* Where a change has just made the walk void, nothing is known until the next. */
+pf_err render_type(const struct fsctx *ctx, uint64_t page_id, struct text *out)
+{
+    struct pf_page_use use;
+    const pf_err err = pf_page_use_get(ctx->store, page_id, &use);
+
+    if (err == PF_OK) {
+        text_str(out, use.type);
+        text_str(out, "\n");
+    }
+    return err;
+}
+
+pf_err render_used_by(const struct fsctx *ctx, uint64_t page_id, struct text *out)
+{
+    struct pf_page_use use;
+    const pf_err err = pf_page_use_get(ctx->store, page_id, &use);
+
+    if (err == PF_OK) {
+        text_str(out, use.used ? use.path : "none");
+        text_str(out, "\n");
+    }
+    return err;
+}
+
 pf_err render_offset(const struct fsctx *ctx, uint64_t page_id, struct text *out)
 {
     uint64_t offset;
