@@ -1,5 +1,6 @@
 #include "apply.h"
 
+#include "checks.h"
 #include "report.h"
 #include "walks.h"
 
@@ -212,6 +213,8 @@ static const char *op_of(enum command_verb verb)
         [COMMAND_CHECKPOINT] = "checkpoint",
         [COMMAND_SHRINK] = "shrink",
         [COMMAND_REBUILD_FREELIST] = "rebuild-freelist",
+        [COMMAND_CHECK] = "check",
+        [COMMAND_CHECK_CANCEL] = "cancel",
     };
 
     return ops[verb];
@@ -242,6 +245,11 @@ static pf_err apply(struct fsctx *ctx, const struct command *command, struct eff
     case COMMAND_SHRINK:
     case COMMAND_REBUILD_FREELIST:
         return apply_care(ctx, command, out);
+    case COMMAND_CHECK:
+        return checks_begin(ctx);
+    case COMMAND_CHECK_CANCEL:
+        checks_cancel(ctx->checks);
+        return PF_OK;
     case COMMAND_ALLOC:
     case COMMAND_ALLOC_CONTIGUOUS:
         break;
@@ -269,6 +277,8 @@ bool apply_is_memory_only(enum command_verb verb)
     case COMMAND_PINS_REMOVE:
     case COMMAND_PINS_CLEAR:
     case COMMAND_MAX_PAGES:
+    case COMMAND_CHECK:
+    case COMMAND_CHECK_CANCEL:
         return true;
     default:
         return false;
@@ -282,6 +292,8 @@ bool apply_needs_freelist(enum command_verb verb)
     case COMMAND_MAX_PAGES:
     case COMMAND_SYNC:
     case COMMAND_CHECKPOINT:
+    case COMMAND_CHECK:
+    case COMMAND_CHECK_CANCEL:
         return false;
     default:
         return true;

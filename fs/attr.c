@@ -1,7 +1,9 @@
 #include "attr.h"
 
 #include "attr_cache.h"
+#include "checks.h"
 #include "events.h"
+#include "findings.h"
 #include "snapshots.h"
 #include "transitions.h"
 
@@ -73,6 +75,8 @@ static off_t file_size(const struct fsctx *ctx, struct node node)
         return text_size(ctx, node);
     case NODE_IS_BULK:
         return (off_t)bulk_size(row->bulk, ctx, node.id);
+    case NODE_IS_FINDINGS:
+        return (off_t)findings_size(checks_findings(ctx->checks));
     case NODE_IS_LOG:
         return (off_t)events_size(ctx->events);
     case NODE_IS_LINK:

@@ -283,6 +283,16 @@ pf_err command_parse_ctl(const char *text, size_t length, struct command *out_co
     return word_parse(text, length, words, 4, out_command);
 }
 
+pf_err command_parse_check(const char *text, size_t length, struct command *out_command)
+{
+    static const struct word words[] = {
+        {"check", COMMAND_CHECK},
+        {"cancel", COMMAND_CHECK_CANCEL},
+    };
+
+    return word_parse(text, length, words, 2, out_command);
+}
+
 /* ---- numbers ---- */
 
 pf_err command_parse_max_pages(const char *text, size_t length,

@@ -2,6 +2,7 @@
 
 #include "attr_cache.h"
 #include "cached_pages.h"
+#include "checks.h"
 #include "events.h"
 #include "handle.h"
 #include "last_error.h"
@@ -19,9 +20,11 @@ pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
     ctx->attr_cache = attr_cache_new();
     ctx->handles = handles_new();
     ctx->walks = walks_new();
+    ctx->checks = checks_new();
     return ctx->transitions != NULL && ctx->last_error != NULL && ctx->events != NULL &&
                    ctx->snapshots != NULL && ctx->cached_pages != NULL &&
-                   ctx->attr_cache != NULL && ctx->handles != NULL && ctx->walks != NULL
+                   ctx->attr_cache != NULL && ctx->handles != NULL &&
+                   ctx->walks != NULL && ctx->checks != NULL
                ? PF_OK
                : PF_E_NO_MEMORY;
 }
@@ -29,6 +32,7 @@ pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
 void fsctx_clear(struct fsctx *ctx)
 {
     handles_free(ctx->handles);
+    checks_free(ctx->checks);
     walks_free(ctx->walks);
     attr_cache_free(ctx->attr_cache);
     cached_pages_free(ctx->cached_pages);
@@ -41,5 +45,6 @@ void fsctx_clear(struct fsctx *ctx)
 void fsctx_pages_changed(struct fsctx *ctx, uint64_t first, uint64_t count)
 {
     transitions_note(ctx->transitions, first, count);
+    checks_pages_changed(ctx->checks, first, count);
     attr_cache_drop(ctx->attr_cache, ctx->session, first, count);
 }

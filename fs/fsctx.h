@@ -15,6 +15,7 @@
 
 struct attr_cache;
 struct cached_pages;
+struct checks;
 struct committer;
 struct events;
 struct fuse_session;
@@ -29,10 +30,12 @@ struct fsctx {
     pf_store *store;
     const char *source; /* absolute path of the database */
     struct fuse_session *session;
-    struct committer *committer;     /* executes changes and answers when durable */
-    struct worker *worker;           /* walks the free list, and all pages */
-    struct worker *reader;           /* reads pages from the disk */
-    struct worker *walker;           /* walks the graph */
+    struct committer *committer; /* executes changes and answers when durable */
+    struct worker *worker;       /* walks the free list, and all pages */
+    struct worker *reader;       /* reads pages from the disk */
+    struct worker *walker;       /* walks the graph */
+    struct worker *checker;      /* checks the file */
+    struct checks *checks;
     struct walks *walks;             /* and who waits for that */
     struct transitions *transitions; /* when pages last changed */
     struct last_error *last_error;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checks.h"
 #include "committer.h"
 #include "daemon.h"
 #include "message.h"
@@ -200,9 +201,10 @@ static int start_threads(struct mount *m)
     m->ctx.reader = worker_start(&m->ctx, false);
     if (m->ctx.walker == NULL)
         m->ctx.walker = worker_start(&m->ctx, false);
+    m->ctx.checker = worker_start(&m->ctx, false);
     m->signals = signals_start(m->ctx.session);
     if (m->ctx.committer != NULL && m->ctx.worker != NULL && m->ctx.reader != NULL &&
-        m->ctx.walker != NULL && m->signals != NULL)
+        m->ctx.walker != NULL && m->ctx.checker != NULL && m->signals != NULL)
         return 0;
     message(NULL, "cannot start threads");
     return EXIT_SYSTEM;
@@ -242,9 +244,11 @@ static int stop(struct mount *m)
         notify_send("STOPPING=1\nSTATUS=unmounting\n");
     signals_stop(m->signals);
     walks_cancel(m->ctx.walks);
+    checks_cancel(m->ctx.checks);
     worker_stop(m->ctx.worker);
     worker_stop(m->ctx.reader);
     worker_stop(m->ctx.walker);
+    worker_stop(m->ctx.checker);
     committer_stop(m->ctx.committer);
     if (m->ctx.store != NULL) {
         pf_info_get(m->ctx.store, &info);

@@ -39,6 +39,11 @@ enum node_kind {
     NODE_CTL,
     NODE_LIMITS,
     NODE_MAX_PAGES,
+    NODE_CHECK,
+    NODE_CHECK_ACTION,
+    NODE_CHECK_PROGRESS,
+    NODE_CHECK_FINDINGS,
+    NODE_CHECK_COUNT,
     NODE_SNAPSHOTS,
     NODE_SNAPSHOT, /* the directory snapshots/NAME */
     NODE_SNAPSHOT_STATS,
@@ -70,14 +75,15 @@ struct node {
 /* How a file's content comes about. */
 enum node_content {
     NODE_IS_DIRECTORY,
-    NODE_IS_LINK,    /* to the page of the same id */
-    NODE_IS_TEXT,    /* render() into the open file, and again at each read at offset 0 */
-    NODE_IS_BULK,    /* lines of fixed width, computed by offset: bulk.h */
-    NODE_IS_LOG,     /* events.h */
-    NODE_IS_STREAM,  /* alloc: what is read is what was allocated: stream.h */
-    NODE_IS_HOLD,    /* opening it pins the page: hold.h */
-    NODE_IS_DATA,    /* the bytes of a page */
-    NODE_IS_COMMAND, /* only written */
+    NODE_IS_LINK, /* to the page of the same id */
+    NODE_IS_TEXT, /* render() into the open file, and again at each read at offset 0 */
+    NODE_IS_BULK, /* lines of fixed width, computed by offset: bulk.h */
+    NODE_IS_LOG,  /* events.h */
+    NODE_IS_FINDINGS, /* findings.h */
+    NODE_IS_STREAM,   /* alloc: what is read is what was allocated: stream.h */
+    NODE_IS_HOLD,     /* opening it pins the page: hold.h */
+    NODE_IS_DATA,     /* the bytes of a page */
+    NODE_IS_COMMAND,  /* only written */
 };
 
 enum node_flags {

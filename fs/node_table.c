@@ -176,6 +176,39 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
                "handed out whatever the limit. Also -o max_pages=N",
         .example = "echo 5000 > limits/max_pages",
     },
+    [NODE_CHECK] = {
+        .parent = NODE_ROOT, .name = "check", .mode = DIRECTORY,
+        .content = NODE_IS_DIRECTORY,
+        .doc = "a check of the whole file; changes nothing, and others go on meanwhile",
+    },
+    [NODE_CHECK_ACTION] = {
+        .parent = NODE_CHECK, .name = "action", .mode = FILE_(0644),
+        .content = NODE_IS_TEXT, .flags = NODE_READ_ONLY_OK,
+        .render = render_check_action,
+        .parse = command_parse_check, .syntax = "expected check or cancel",
+        .doc = "what runs: check, or idle. Write check to begin (EBUSY when one runs), cancel\n"
+               "to end it. A check finds what the graph uses as well: see leaked and bad",
+        .example = "echo check > check/action\n"
+                   "while grep -q check check/action; do cat check/progress; sleep 1; done",
+    },
+    [NODE_CHECK_PROGRESS] = {
+        .parent = NODE_CHECK, .name = "progress", .mode = FILE_(0444),
+        .content = NODE_IS_TEXT, .render = render_check_progress,
+        .doc = "done / total, in pages; total grows a little",
+    },
+    [NODE_CHECK_FINDINGS] = {
+        .parent = NODE_CHECK, .name = "findings", .mode = FILE_(0444),
+        .content = NODE_IS_FINDINGS, .to_read = NODE_NEEDS_DISK,
+        .doc = "what the check has found so far, one a line, with the path from the root of a\n"
+               "tree to the page. At the end the pages that changed meanwhile are named:\n"
+               "what is said about them may be half old",
+        .example = "grep leaked check/findings",
+    },
+    [NODE_CHECK_COUNT] = {
+        .parent = NODE_CHECK, .name = "count", .mode = FILE_(0444),
+        .content = NODE_IS_TEXT, .render = render_check_count,
+        .doc = "how many findings; 0 is what one wants, when a check has ended",
+    },
     [NODE_SNAPSHOTS] = {
         .parent = NODE_ROOT, .name = "snapshots", .mode = S_IFDIR | 0755,
         .content = NODE_IS_DIRECTORY,

@@ -1,7 +1,9 @@
 #include "render.h"
 
+#include "checks.h"
 #include "checksum.h"
 #include "columns.h"
+#include "findings.h"
 #include "last_error.h"
 #include "version.h"
 
@@ -106,6 +108,36 @@ pf_err render_max_pages(const struct fsctx *ctx, uint64_t page_id, struct text *
         text_str(out, "max");
     else
         text_u64(out, max_pages);
+    text_str(out, "\n");
+    return PF_OK;
+}
+
+/* ---- check ---- */
+
+pf_err render_check_action(const struct fsctx *ctx, uint64_t id, struct text *out)
+{
+    (void)id;
+    text_str(out, checks_running(ctx->checks) ? "check\n" : "idle\n");
+    return PF_OK;
+}
+
+pf_err render_check_progress(const struct fsctx *ctx, uint64_t id, struct text *out)
+{
+    uint64_t done, total;
+
+    (void)id;
+    checks_progress(ctx->checks, &done, &total);
+    text_u64(out, done);
+    text_str(out, " / ");
+    text_u64(out, total);
+    text_str(out, "\n");
+    return PF_OK;
+}
+
+pf_err render_check_count(const struct fsctx *ctx, uint64_t id, struct text *out)
+{
+    (void)id;
+    text_u64(out, findings_count(checks_findings(ctx->checks)));
     text_str(out, "\n");
     return PF_OK;
 }
