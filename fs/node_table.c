@@ -93,15 +93,15 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
     [NODE_PAGES_TSV] = {
         .parent = NODE_ROOT, .name = "pages.tsv", .mode = FILE_(0444),
         .content = NODE_IS_BULK, .bulk = &bulk_pages_tsv, .to_read = NODE_NEEDS_LIST,
-        .doc = "a header line, then one line a page: id, state, pins, type (`-` when not\n"
-               "known), offset; columns of fixed width, right-aligned, a tab between",
+        .doc = "a header line, then one line a page: id, state, pins, type (`-` until\n"
+               "the graph was walked), offset; columns of fixed width, right-aligned, a tab between",
         .example = "awk '$2 == \"pinned\" {print $1}' pages.tsv",
     },
     [NODE_PAGES_JSONL] = {
         .parent = NODE_ROOT, .name = "pages.jsonl", .mode = FILE_(0444),
         .content = NODE_IS_BULK, .flags = NODE_MAY_LACK_SIZE, .bulk = &bulk_pages_jsonl,
         .to_read = NODE_NEEDS_LIST | NODE_NEEDS_DISK,
-        .doc = "one JSON object a page and line: the same, used_by (null when not known) and\n"
+        .doc = "one JSON object a page and line: the same, used_by (null when not used) and\n"
                "checksum (null when the page cannot be read); blanks make the lines equally\n"
                "long. Reads every page of the file",
         .example = "jq -c 'select(.checksum.status == \"mismatch\")' pages.jsonl",
@@ -111,14 +111,16 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .content = NODE_IS_BULK, .bulk = &bulk_map, .to_read = NODE_NEEDS_LIST,
         .doc = "a character a page, 64 a line behind the id of the first: H header,\n"
                "R reserved, # allocated, . free, T trunk (free, lists other free pages),\n"
-               "P pinned, blank past the end",
+               "P pinned, blank past the end; once the graph was walked (see type) also\n"
+               "L leaked, X cross-linked or dangling, ! bad",
         .example = "head map",
     },
     [NODE_MAP_SVG] = {
         .parent = NODE_ROOT, .name = "map.svg", .mode = FILE_(0444),
         .content = NODE_IS_TEXT, .flags = NODE_MAY_LACK_SIZE, .render = render_map_svg,
         .to_stat = NEEDS_ALL_PAGES, .to_read = NEEDS_ALL_PAGES,
-        .doc = "the same as a picture for a web browser; in large files a cell is many pages",
+        .doc = "the same as a picture for a web browser; in large files a cell is many pages.\n"
+               "Once the graph was walked it also tells trees, nodes, edges and blobs apart",
     },
     [NODE_RUNS] = {
         .parent = NODE_ROOT, .name = "runs", .mode = FILE_(0444),
