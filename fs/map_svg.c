@@ -19,7 +19,7 @@ enum {
     LABEL = 88, /* page ids left of the grid */
     HEAD = 104,
     FOOT = 64,
-    MIN_WIDTH = 620,
+    MIN_WIDTH = 640,
     TITLE_MAX = 60,
 };
 

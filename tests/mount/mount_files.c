@@ -15,11 +15,18 @@ static void the_tree_has_these_files_with_these_modes(void **state)
 
     mnt_pages(m, 20);
     expect(m,
-           "600 alloc\n200 free\n444 freelist\n444 header\n444 last_error\n555 pages\n"
-           "200 pin\n444 README\n444 stats\n444 stats.json\n444 status\n200 unpin\n",
+           "600 alloc\n555 bad\n555 check\n200 ctl\n444 events\n200 free\n444 freelist\n"
+           "444 header\n444 last_error\n555 leaked\n555 limits\n444 map\n444 map.svg\n"
+           "555 pages\n444 pages.jsonl\n444 pages.tsv\n200 pin\n555 pinned\n444 README\n"
+           "444 runs\n444 runs.histogram\n755 snapshots\n444 stats\n444 stats.json\n"
+           "444 status\n200 unpin\n",
            "stat -c '%a %n' * | sort -f -k 2");
-    expect(m, "644 checksum\n600 data\n444 offset\n644 pins\n644 state\n",
+    expect(m,
+           "644 checksum\n600 data\n400 hold\n444 offset\n644 pins\n644 state\n444 type\n"
+           "444 used_by\n",
            "cd pages/7; stat -c '%a %n' * | sort -f -k 2");
+    expect(m, "644 action\n444 count\n444 findings\n444 progress\n",
+           "cd check; stat -c '%a %n' *");
     expect(m, "555 .\n555 pages/7\n", "stat -c '%a %n' . pages/7");
     mnt_stop(m);
 }
