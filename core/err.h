@@ -34,6 +34,7 @@
     X(NOT_PINNED,     EALREADY,   "the page is not pinned")                             \
     X(PINNED,         EBUSY,      "the page is pinned")                                 \
     X(IN_USE,         EBUSY,      "the graph uses the page")                            \
+    X(CHECKING,       EBUSY,      "a check is running already")                         \
     X(HELD,           EBUSY,      "the page is held by an open file")                   \
     X(IS_FREE,        EINVAL,     "the page is free")                                   \
     X(DATA_FREE,      ENXIO,      "the page is free: its data cannot be written")       \

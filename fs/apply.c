@@ -1,13 +1,34 @@
 #include "apply.h"
 
+#include "checks.h"
 #include "report.h"
 #include "transitions.h"
+#include "walks.h"
 
 static void note_ranges(struct fsctx *ctx, const struct command *command)
 {
     for (size_t i = 0; i < command->range_count; i++)
         transitions_note(ctx->transitions, command->ranges[i].first,
                          command->ranges[i].count);
+}
+
+/* Free pages that the graph does not reach. All changes are made in this thread, so what
+ * the walk has found still holds when the pages are freed; where a change came before it,
+ * it is made again. */
+static pf_err free_unused(struct fsctx *ctx, const struct pf_range *ranges,
+                          size_t range_count, uint64_t *out_bad_id, uint64_t *out_lsn)
+{
+    pf_err err = PF_OK;
+
+    if (!pf_writable(ctx->store))
+        return PF_E_READ_ONLY;
+    if (!walks_known(ctx))
+        err = walks_now(ctx);
+    if (err == PF_OK)
+        err = pf_pages_unused(ctx->store, ranges, range_count, out_bad_id);
+    return err == PF_OK
+               ? pf_pages_free(ctx->store, ranges, range_count, out_bad_id, out_lsn)
+               : err;
 }
 
 static pf_err apply_ranges(struct fsctx *ctx, const struct command *command,
@@ -25,8 +46,8 @@ static pf_err apply_ranges(struct fsctx *ctx, const struct command *command,
                              &out->bad_id);
         break;
     default:
-        err = pf_pages_free(ctx->store, command->ranges, command->range_count,
-                            &out->bad_id, &out->lsn);
+        err = free_unused(ctx, command->ranges, command->range_count, &out->bad_id,
+                          &out->lsn);
         out->must_wait = err == PF_OK;
         break;
     }
@@ -68,6 +89,20 @@ static pf_err become_pinned(struct fsctx *ctx, uint64_t page_id,
                                           : pf_page_pin(ctx->store, page_id);
 }
 
+static pf_err become_free(struct fsctx *ctx, uint64_t page_id, bool force,
+                          struct effect *out)
+{
+    const struct pf_range range = {page_id, 1};
+    uint64_t bad_id;
+    const pf_err err = force ? pf_page_free(ctx->store, page_id, &out->lsn)
+                             : free_unused(ctx, &range, 1, &bad_id, &out->lsn);
+
+    out->must_wait = err == PF_OK;
+    if (force && err == PF_OK)
+        walks_page_written(ctx->walks);
+    return err;
+}
+
 /* The table of pages/N/state. */
 static pf_err apply_state(struct fsctx *ctx, const struct command *command,
                           struct effect *out)
@@ -80,9 +115,9 @@ static pf_err apply_state(struct fsctx *ctx, const struct command *command,
         return PF_E_RESERVED;
     if (!pf_writable(ctx->store))
         return PF_E_READ_ONLY;
-    if (command->verb == COMMAND_STATE_FREE) {
-        err = pf_page_free(ctx->store, page_id, &out->lsn);
-        out->must_wait = err == PF_OK;
+    if (command->verb == COMMAND_STATE_FREE ||
+        command->verb == COMMAND_STATE_FREE_FORCED) {
+        err = become_free(ctx, page_id, command->verb == COMMAND_STATE_FREE_FORCED, out);
     } else {
         err = pf_page_get(ctx->store, page_id, &page);
         if (err == PF_OK && command->verb == COMMAND_STATE_ALLOCATED)
@@ -168,6 +203,7 @@ static const char *op_of(enum command_verb verb)
         [COMMAND_ALLOC] = "alloc",
         [COMMAND_ALLOC_CONTIGUOUS] = "alloc",
         [COMMAND_STATE_FREE] = "free",
+        [COMMAND_STATE_FREE_FORCED] = "free!",
         [COMMAND_STATE_ALLOCATED] = "unpin",
         [COMMAND_STATE_PINNED] = "pin",
         [COMMAND_PINS_ADD] = "pin",
@@ -179,6 +215,8 @@ static const char *op_of(enum command_verb verb)
         [COMMAND_CHECKPOINT] = "checkpoint",
         [COMMAND_SHRINK] = "shrink",
         [COMMAND_REBUILD_FREELIST] = "rebuild-freelist",
+        [COMMAND_CHECK] = "check",
+        [COMMAND_CHECK_CANCEL] = "cancel",
     };
 
     return ops[verb];
@@ -192,6 +230,7 @@ static pf_err apply(struct fsctx *ctx, const struct command *command, struct eff
     case COMMAND_UNPIN:
         return apply_ranges(ctx, command, out);
     case COMMAND_STATE_FREE:
+    case COMMAND_STATE_FREE_FORCED:
     case COMMAND_STATE_ALLOCATED:
     case COMMAND_STATE_PINNED:
         return apply_state(ctx, command, out);
@@ -208,6 +247,11 @@ static pf_err apply(struct fsctx *ctx, const struct command *command, struct eff
     case COMMAND_SHRINK:
     case COMMAND_REBUILD_FREELIST:
         return apply_care(ctx, command, out);
+    case COMMAND_CHECK:
+        return checks_begin(ctx);
+    case COMMAND_CHECK_CANCEL:
+        checks_cancel(ctx->checks);
+        return PF_OK;
     case COMMAND_ALLOC:
     case COMMAND_ALLOC_CONTIGUOUS:
         break;
@@ -236,6 +280,8 @@ bool apply_is_memory_only(enum command_verb verb)
     case COMMAND_PINS_REMOVE:
     case COMMAND_PINS_CLEAR:
     case COMMAND_MAX_PAGES:
+    case COMMAND_CHECK:
+    case COMMAND_CHECK_CANCEL:
         return true;
     default:
         return false;
@@ -249,8 +295,15 @@ bool apply_needs_freelist(enum command_verb verb)
     case COMMAND_MAX_PAGES:
     case COMMAND_SYNC:
     case COMMAND_CHECKPOINT:
+    case COMMAND_CHECK:
+    case COMMAND_CHECK_CANCEL:
         return false;
     default:
         return true;
     }
+}
+
+bool apply_needs_graph(enum command_verb verb)
+{
+    return verb == COMMAND_FREE || verb == COMMAND_STATE_FREE;
 }

@@ -23,5 +23,7 @@ PF_CHECK pf_err apply_command(struct fsctx *ctx, const struct command *command,
 /* Pins and limits live in memory: such a command needs no commit. */
 bool apply_is_memory_only(enum command_verb verb);
 bool apply_needs_freelist(enum command_verb verb);
+/* It frees pages only if the graph does not reach them. */
+bool apply_needs_graph(enum command_verb verb);
 
 #endif

@@ -1,7 +1,9 @@
 #include "attr.h"
 
 #include "attr_cache.h"
+#include "checks.h"
 #include "events.h"
+#include "findings.h"
 #include "snapshots.h"
 #include "transitions.h"
 
@@ -29,7 +31,7 @@ double attr_grant(struct fsctx *ctx, struct node node)
 
 double attr_entry_timeout(struct node node)
 {
-    return node.kind == NODE_PINNED_PAGE ? 0 : LONG_SECONDS;
+    return node_row(node.kind)->content == NODE_IS_LINK ? 0 : LONG_SECONDS;
 }
 
 /* The directory pages/N shows the page's state: ls -l, du and find work on it. */
@@ -73,6 +75,8 @@ static off_t file_size(const struct fsctx *ctx, struct node node)
         return text_size(ctx, node);
     case NODE_IS_BULK:
         return (off_t)bulk_size(row->bulk, ctx, node.id);
+    case NODE_IS_FINDINGS:
+        return (off_t)findings_size(checks_findings(ctx->checks));
     case NODE_IS_LOG:
         return (off_t)events_size(ctx->events);
     case NODE_IS_LINK:

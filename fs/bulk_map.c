@@ -5,6 +5,7 @@
 
 #include "columns.h"
 #include "node.h"
+#include "pagelook.h"
 
 enum { PAGES_A_LINE = 64 };
 
@@ -27,21 +28,25 @@ static pf_err line_count(const struct fsctx *ctx, uint64_t id, uint64_t *out_lin
     return PF_OK;
 }
 
-static char letter(uint64_t page_id, const struct pf_page *page)
+/* What is wrong shows before a pin, a pin before what merely is not in use. */
+static char letter(pf_store *store, uint64_t page_id, const struct pf_page *page)
 {
-    if (page_id < PF_FIRST_PAGE)
+    switch (pagelook_of(store, page_id, page)) {
+    case PAGELOOK_RESERVED:
         return page_id == 0 ? 'H' : 'R';
-    if (page->trunk)
+    case PAGELOOK_TRUNK:
         return 'T';
-    switch (page->state) {
-    case PF_STATE_FREE:
+    case PAGELOOK_FREE:
         return '.';
-    case PF_STATE_PINNED:
-        return 'P';
-    case PF_STATE_ALLOCATED:
-        break;
+    case PAGELOOK_BAD:
+        return '!';
+    case PAGELOOK_CROSSED:
+        return 'X';
+    case PAGELOOK_LEAKED:
+        return page->state == PF_STATE_PINNED ? 'P' : 'L';
+    default:
+        return page->state == PF_STATE_PINNED ? 'P' : '#';
     }
-    return '#';
 }
 
 /* The letters of `count` pages, blanks from the end of the file on. */
@@ -60,7 +65,7 @@ static pf_err put_letters(pf_store *store, uint64_t first, size_t count, char *o
         if (err != PF_OK)
             return err;
         while (done < count && first + done < end) {
-            out[done] = letter(first + done, &page);
+            out[done] = letter(store, first + done, &page);
             done++;
         }
     }

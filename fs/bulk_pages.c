@@ -6,6 +6,7 @@
 #include "checksum.h"
 #include "columns.h"
 #include "node.h"
+#include "pagelook.h"
 
 enum {
     PINS_WIDTH = 10, /* a 32-bit number */
@@ -57,7 +58,7 @@ static char *tsv_header(const struct bulk_source *source, char *at)
 }
 
 static char *tsv_line(const struct bulk_source *source, uint64_t page_id,
-                      const struct pf_page *page, char *at)
+                      const struct pf_page *page, const char *type, char *at)
 {
     uint64_t offset = 0;
 
@@ -69,7 +70,7 @@ static char *tsv_line(const struct bulk_source *source, uint64_t page_id,
     *at++ = '\t';
     at = column_number(at, PINS_WIDTH, page->pins);
     *at++ = '\t';
-    at = column_word(at, TYPE_WIDTH, "-");
+    at = column_word(at, TYPE_WIDTH, type != NULL ? type : "-");
     *at++ = '\t';
     at = column_number(at, offset_width(source->total_pages), offset);
     *at++ = '\n';
@@ -80,7 +81,9 @@ static pf_err tsv_lines(const struct bulk_source *source, struct bulk_cursor *cu
                         uint64_t first, size_t max, char *out, size_t *out_count)
 {
     const uint64_t end = page_count(source->ctx) + 1;
+    pf_store *const store = source->ctx->store;
     struct pf_page page;
+    struct pf_page_use use;
     size_t count = 0;
 
     (void)cursor;
@@ -90,12 +93,14 @@ static pf_err tsv_lines(const struct bulk_source *source, struct bulk_cursor *cu
             out = tsv_header(source, out);
             continue;
         }
-        const pf_err err = pf_page_get(source->ctx->store, line - 1, &page);
+        pf_err err = pf_page_get(store, line - 1, &page);
+        if (err == PF_OK)
+            err = pf_page_use_get(store, line - 1, &use);
         if (err == PF_E_NO_PAGE)
             break; /* the file has just shrunk */
         if (err != PF_OK)
             return err;
-        out = tsv_line(source, line - 1, &page, out);
+        out = tsv_line(source, line - 1, &page, pagelook_type(store, &use), out);
     }
     *out_count = count;
     return PF_OK;
@@ -109,11 +114,13 @@ const struct bulk bulk_pages_tsv = {tsv_width, tsv_count, tsv_lines};
 #define SUM "\"0123456789abcdef\""
 #define LONGEST_LINE                                                                     \
     "{\"id\":18446744073709551615,\"state\":\"allocated\",\"pins\":4294967295,"          \
-    "\"type\":\"node-internal\",\"offset\":18446744073709551615,\"used_by\":null,"       \
+    "\"type\":\"node-internal\",\"offset\":18446744073709551615,\"used_by\":\"\","       \
     "\"checksum\":{\"xxh3\":" SUM ",\"stored\":" SUM ",\"computed\":" SUM                \
     ",\"status\":\"mismatch\"}}"
 
-enum { JSONL_WIDTH = sizeof(LONGEST_LINE) }; /* its NUL makes place for the LF */
+/* Its NUL makes place for the LF. Paths are three or four pages long; longer ones, which
+ * only a damaged file can have, lose their middle. */
+enum { PATH_WIDTH = 160, JSONL_WIDTH = sizeof(LONGEST_LINE) + PATH_WIDTH };
 
 static size_t jsonl_width(uint64_t total_pages)
 {
@@ -146,6 +153,36 @@ static void put_sum(struct text *out, const char *key, bool known, uint64_t sum)
     text_str(out, "\"");
 }
 
+/* A member that is a word or null. */
+static void put_word(struct text *out, const char *key, const char *word)
+{
+    text_str(out, key);
+    if (word != NULL)
+        text_str(out, "\"");
+    text_str(out, word != NULL ? word : "null");
+    if (word != NULL)
+        text_str(out, "\"");
+}
+
+static void put_use(struct text *out, pf_store *store, const struct pf_page_use *use,
+                    uint64_t offset)
+{
+    const size_t length = strlen(use->path);
+    const size_t half = PATH_WIDTH / 2;
+    char path[PATH_WIDTH + 1];
+
+    if (length <= PATH_WIDTH) {
+        memcpy(path, use->path, length + 1);
+    } else {
+        memcpy(path, use->path, half);
+        memcpy(path + half, "...", 3);
+        memcpy(path + half + 3, use->path + length - (half - 3), half - 3 + 1);
+    }
+    put_word(out, ",\"type\":", pagelook_type(store, use));
+    put_member(out, ",\"offset\":", offset);
+    put_word(out, ",\"used_by\":", use->used ? path : NULL);
+}
+
 static void put_checksum(struct text *out, const struct checksum *sum)
 {
     put_sum(out, ",\"checksum\":{\"xxh3\":", true, sum->xxh3);
@@ -160,10 +197,13 @@ static pf_err jsonl_line(const struct fsctx *ctx, uint64_t page_id, char *line)
 {
     struct text out = {line, 0, JSONL_WIDTH, false};
     struct pf_page page;
+    struct pf_page_use use;
     struct checksum sum;
     uint64_t offset = 0;
     pf_err err = pf_page_get(ctx->store, page_id, &page);
 
+    if (err == PF_OK)
+        err = pf_page_use_get(ctx->store, page_id, &use);
     if (err == PF_OK)
         err = pf_page_offset(page_id, &offset);
     if (err != PF_OK)
@@ -172,8 +212,7 @@ static pf_err jsonl_line(const struct fsctx *ctx, uint64_t page_id, char *line)
     text_str(&out, ",\"state\":\"");
     text_str(&out, state_name(page.state));
     put_member(&out, "\",\"pins\":", page.pins);
-    put_member(&out, ",\"type\":null,\"offset\":", offset);
-    text_str(&out, ",\"used_by\":null");
+    put_use(&out, ctx->store, &use, offset);
     err = checksum_get(ctx->store, page_id, &sum);
     if (err == PF_OK)
         put_checksum(&out, &sum);

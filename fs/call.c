@@ -4,11 +4,14 @@
 #include <stdlib.h>
 
 #include "attr.h"
+#include "walks.h"
 #include "worker.h"
 
 struct deferred {
     struct job job; /* first: the job is the whole */
+    struct walks_wait wait;
     fuse_req_t req;
+    unsigned needs;
     call_function *function;
     struct call call;
 };
@@ -25,7 +28,34 @@ bool call_at_once(const struct fsctx *ctx, unsigned needs)
 {
     if (needs & (NODE_NEEDS_DISK | NODE_NEEDS_WALK))
         return false;
+    if (needs & NODE_NEEDS_GRAPH && !walks_known(ctx))
+        return false;
     return !(needs & NODE_NEEDS_LIST) || pf_freelist_loaded(ctx->store);
+}
+
+/* The graph is there, or it is not needed. */
+static void deferred_submit(struct fsctx *ctx, struct deferred *deferred)
+{
+    /* what only reads a page does not wait for those who walk */
+    const unsigned needs = deferred->needs & ~(unsigned)NODE_NEEDS_DISK;
+
+    worker_submit(call_at_once(ctx, needs) ? ctx->reader : ctx->worker, &deferred->job);
+}
+
+static void deferred_walked(struct fsctx *ctx, struct walks_wait *wait, pf_err err)
+{
+    struct deferred *const deferred =
+        (struct deferred *)((char *)wait - offsetof(struct deferred, wait));
+
+    deferred->needs &= ~(unsigned)NODE_NEEDS_GRAPH;
+    if (err != PF_OK) {
+        call_reply_err(deferred->req, err);
+        free(deferred);
+    } else if (call_at_once(ctx, deferred->needs)) {
+        deferred_run(ctx, &deferred->job);
+    } else {
+        deferred_submit(ctx, deferred);
+    }
 }
 
 void call_run(fuse_req_t req, const struct call *call, unsigned needs,
@@ -42,10 +72,16 @@ void call_run(fuse_req_t req, const struct call *call, unsigned needs,
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    *deferred = (struct deferred){{NULL, deferred_run}, req, function, *call};
-    /* what only reads a page does not wait for those who walk */
-    needs &= ~(unsigned)NODE_NEEDS_DISK;
-    worker_submit(call_at_once(ctx, needs) ? ctx->reader : ctx->worker, &deferred->job);
+    *deferred = (struct deferred){.job.run = deferred_run,
+                                  .wait = {NULL, req, deferred_walked},
+                                  .req = req,
+                                  .needs = needs,
+                                  .function = function,
+                                  .call = *call};
+    if (needs & NODE_NEEDS_GRAPH && !walks_known(ctx))
+        walks_wait_for(ctx, &deferred->wait);
+    else
+        deferred_submit(ctx, deferred);
 }
 
 bool call_node(fuse_req_t req, fuse_ino_t ino, struct node *out_node)

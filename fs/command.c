@@ -252,11 +252,12 @@ pf_err command_parse_state(const char *text, size_t length, struct command *out_
 {
     static const struct word words[] = {
         {"free", COMMAND_STATE_FREE},
+        {"free!", COMMAND_STATE_FREE_FORCED},
         {"allocated", COMMAND_STATE_ALLOCATED},
         {"pinned", COMMAND_STATE_PINNED},
     };
 
-    return word_parse(text, length, words, 3, out_command);
+    return word_parse(text, length, words, 4, out_command);
 }
 
 pf_err command_parse_pins(const char *text, size_t length, struct command *out_command)
@@ -280,6 +281,16 @@ pf_err command_parse_ctl(const char *text, size_t length, struct command *out_co
     };
 
     return word_parse(text, length, words, 4, out_command);
+}
+
+pf_err command_parse_check(const char *text, size_t length, struct command *out_command)
+{
+    static const struct word words[] = {
+        {"check", COMMAND_CHECK},
+        {"cancel", COMMAND_CHECK_CANCEL},
+    };
+
+    return word_parse(text, length, words, 2, out_command);
 }
 
 /* ---- numbers ---- */

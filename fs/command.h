@@ -23,6 +23,7 @@ enum command_verb {
     COMMAND_ALLOC, /* number = pages */
     COMMAND_ALLOC_CONTIGUOUS,
     COMMAND_STATE_FREE, /* page_id, which the caller fills in, here and below */
+    COMMAND_STATE_FREE_FORCED,
     COMMAND_STATE_ALLOCATED,
     COMMAND_STATE_PINNED,
     COMMAND_PINS_ADD,
@@ -34,6 +35,8 @@ enum command_verb {
     COMMAND_CHECKPOINT,
     COMMAND_SHRINK,
     COMMAND_REBUILD_FREELIST,
+    COMMAND_CHECK,
+    COMMAND_CHECK_CANCEL,
 };
 
 struct command {
@@ -57,6 +60,7 @@ PF_CHECK command_parser command_parse_pins;
 PF_CHECK command_parser command_parse_checksum;
 PF_CHECK command_parser command_parse_max_pages;
 PF_CHECK command_parser command_parse_ctl;
+PF_CHECK command_parser command_parse_check;
 
 void command_free(struct command *command);
 

@@ -2,11 +2,13 @@
 
 #include "attr_cache.h"
 #include "cached_pages.h"
+#include "checks.h"
 #include "events.h"
 #include "handle.h"
 #include "last_error.h"
 #include "snapshots.h"
 #include "transitions.h"
+#include "walks.h"
 
 pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
 {
@@ -17,9 +19,12 @@ pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
     ctx->cached_pages = cached_pages_new();
     ctx->attr_cache = attr_cache_new();
     ctx->handles = handles_new();
+    ctx->walks = walks_new();
+    ctx->checks = checks_new();
     return ctx->transitions != NULL && ctx->last_error != NULL && ctx->events != NULL &&
                    ctx->snapshots != NULL && ctx->cached_pages != NULL &&
-                   ctx->attr_cache != NULL && ctx->handles != NULL
+                   ctx->attr_cache != NULL && ctx->handles != NULL &&
+                   ctx->walks != NULL && ctx->checks != NULL
                ? PF_OK
                : PF_E_NO_MEMORY;
 }
@@ -27,16 +32,12 @@ pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
 void fsctx_clear(struct fsctx *ctx)
 {
     handles_free(ctx->handles);
+    checks_free(ctx->checks);
+    walks_free(ctx->walks);
     attr_cache_free(ctx->attr_cache);
     cached_pages_free(ctx->cached_pages);
     snapshots_free(ctx->snapshots);
     events_free(ctx->events);
     last_error_free(ctx->last_error);
     transitions_free(ctx->transitions);
-}
-
-void fsctx_pages_changed(struct fsctx *ctx, uint64_t first, uint64_t count)
-{
-    transitions_note(ctx->transitions, first, count);
-    attr_cache_drop(ctx->attr_cache, ctx->session, first, count);
 }

@@ -15,6 +15,7 @@
 
 struct attr_cache;
 struct cached_pages;
+struct checks;
 struct committer;
 struct events;
 struct fuse_session;
@@ -22,15 +23,20 @@ struct handles;
 struct last_error;
 struct snapshots;
 struct transitions;
+struct walks;
 struct worker;
 
 struct fsctx {
     pf_store *store;
     const char *source; /* absolute path of the database */
     struct fuse_session *session;
-    struct committer *committer;     /* executes changes and answers when durable */
-    struct worker *worker;           /* walks the free list, and all pages */
-    struct worker *reader;           /* reads pages from the disk */
+    struct committer *committer; /* executes changes and answers when durable */
+    struct worker *worker;       /* walks the free list, and all pages */
+    struct worker *reader;       /* reads pages from the disk */
+    struct worker *walker;       /* walks the graph */
+    struct worker *checker;      /* checks the file */
+    struct checks *checks;
+    struct walks *walks;             /* and who waits for that */
     struct transitions *transitions; /* when pages last changed */
     struct last_error *last_error;
     struct events *events;
@@ -55,9 +61,5 @@ struct fsctx {
  * that have not changed since the mount show. PF_E_NO_MEMORY; clear it in any case. */
 PF_CHECK pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime);
 void fsctx_clear(struct fsctx *ctx);
-
-/* Call this after each change of pages, before it is acknowledged: the kernel forgets
- * what it knew of their attributes. */
-void fsctx_pages_changed(struct fsctx *ctx, uint64_t first, uint64_t count);
 
 #endif

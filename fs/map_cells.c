@@ -19,20 +19,24 @@ static uint64_t end_of_cell(const struct map_cells *map, uint64_t index)
     return end < map->total_pages ? end : map->total_pages;
 }
 
-/* Pages first .. end - 1 are as `page` says. */
-static void add_pages(struct map_cells *map, uint64_t first, uint64_t end,
-                      const struct pf_page *page)
+/* Pages first .. end - 1 are as `page` says; what allocated ones are in use for is looked
+ * up one by one, once there is something to look up. */
+static void add_pages(pf_store *store, struct map_cells *map, uint64_t first,
+                      uint64_t end, const struct pf_page *page)
 {
+    const bool alike = page->state == PF_STATE_FREE || !map->walked;
+
     while (first < end) {
         const uint64_t index = first / map->pages_a_cell;
         struct map_cell *const cell = &map->cells[index];
-        uint64_t part = end_of_cell(map, index);
+        uint64_t part =
+            first < PF_FIRST_PAGE || !alike ? first + 1 : end_of_cell(map, index);
         if (part > end)
             part = end;
+        cell->pages[pagelook_of(store, first, page)] += part - first;
         if (page->state == PF_STATE_FREE)
             cell->free_pages += part - first;
         cell->pinned |= page->state == PF_STATE_PINNED;
-        cell->trunk |= page->trunk;
         first = part;
     }
 }
@@ -47,13 +51,15 @@ pf_err map_cells_get(pf_store *store, struct map_cells *out)
     out->pages_a_cell = (out->total_pages - 1) / MAP_CELLS + 1;
     out->count = (unsigned)((out->total_pages - 1) / out->pages_a_cell + 1);
     out->columns = columns_for(out->total_pages);
+    out->walked = pf_graph_known(store);
     for (uint64_t page_id = 0; page_id < out->total_pages; page_id = end) {
         const pf_err err = pf_page_run(store, page_id, &page, &end);
         if (err == PF_E_NO_PAGE)
             break; /* the file has just shrunk */
         if (err != PF_OK)
             return err;
-        add_pages(out, page_id, end < out->total_pages ? end : out->total_pages, &page);
+        add_pages(store, out, page_id, end < out->total_pages ? end : out->total_pages,
+                  &page);
     }
     return PF_OK;
 }
@@ -73,4 +79,21 @@ unsigned map_cell_shade(const struct map_cells *map, unsigned index)
     if (shade == 0)
         return 1;
     return shade < MAP_SHADES ? (unsigned)shade : MAP_SHADES - 1;
+}
+
+enum pagelook map_cell_look(const struct map_cells *map, unsigned index)
+{
+    const struct map_cell *const cell = &map->cells[index];
+    enum pagelook most = PAGELOOK_FREE;
+    uint64_t most_pages = cell->free_pages;
+
+    if (map->pages_a_cell == 1 && cell->pages[PAGELOOK_TRUNK] > 0)
+        return PAGELOOK_TRUNK;
+    for (enum pagelook look = PAGELOOK_RESERVED; look < PAGELOOK_COUNT; look++) {
+        if (cell->pages[look] > most_pages) {
+            most = look;
+            most_pages = cell->pages[look];
+        }
+    }
+    return most;
 }

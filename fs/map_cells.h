@@ -2,7 +2,7 @@
 #ifndef PAGEFS_MAP_CELLS_H
 #define PAGEFS_MAP_CELLS_H
 
-#include "../core/pf.h"
+#include "pagelook.h"
 
 enum {
     MAP_COLUMNS = 128,
@@ -12,14 +12,15 @@ enum {
 };
 
 struct map_cell {
-    uint64_t free_pages;
+    uint64_t free_pages; /* trunks included */
+    uint64_t pages[PAGELOOK_COUNT];
     bool pinned; /* at least one page */
-    bool trunk;  /* likewise */
 };
 
 struct map_cells {
     uint64_t total_pages, pages_a_cell;
     unsigned columns, count;
+    bool walked; /* what the graph uses is known */
     struct map_cell cells[MAP_CELLS];
 };
 
@@ -27,5 +28,7 @@ struct map_cells {
 PF_CHECK pf_err map_cells_get(pf_store *store, struct map_cells *out);
 /* 0 .. MAP_SHADES; the ends only when all pages are allocated, or free. */
 unsigned map_cell_shade(const struct map_cells *map, unsigned index);
+/* What most pages of a cell are; free ones count together. */
+enum pagelook map_cell_look(const struct map_cells *map, unsigned index);
 
 #endif

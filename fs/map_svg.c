@@ -19,7 +19,7 @@ enum {
     LABEL = 88, /* page ids left of the grid */
     HEAD = 104,
     FOOT = 64,
-    MIN_WIDTH = 620,
+    MIN_WIDTH = 640,
     TITLE_MAX = 60,
 };
 
@@ -29,7 +29,9 @@ enum look {
     LOOK_RESERVED = LOOK_SHADE + MAP_SHADES + 1,
     LOOK_TRUNK,
     LOOK_PINNED,
-    LOOK_COUNT
+    LOOK_INDEX, /* from here on as in enum pagelook */
+    LOOK_LEAKED = LOOK_INDEX + PAGELOOK_LEAKED - PAGELOOK_INDEX,
+    LOOK_COUNT = LOOK_INDEX + PAGELOOK_COUNT - PAGELOOK_INDEX
 };
 
 static const char style[] =
@@ -38,6 +40,8 @@ static const char style[] =
     ".k0{fill:#2b5c8a}.k1{fill:#4a77a0}.k2{fill:#668fb3}.k3{fill:#82a6c4}"
     ".k4{fill:#9dbbd3}.k5{fill:#b6cde0}.k6{fill:#cedeea}.k7{fill:#e0ebf3}"
     ".k8{fill:#f1f4f6}.k9{fill:#1c1c1c}.k10{fill:#8fbc8f}.k11{fill:#c23b22}"
+    ".k12{fill:#14213d}.k13{fill:#2b6cb0}.k14{fill:#4fb3a5}.k15{fill:#b794d6}"
+    ".k16{fill:#ff8c00}.k17{fill:#d6278a}.k18{fill:#e60000}.b{fill:#000}"
     ".m{fill:#fff}.d{fill:#33663a}.g{stroke:#fff;stroke-width:1;fill:none}</style>\n";
 
 __attribute__((format(printf, 2, 3))) static void put(struct text *out,
@@ -72,16 +76,22 @@ static void put_name(struct text *out, const char *path)
     }
 }
 
+/* A cell of many pages looks like most of them once the graph is known, and shows how
+ * many are free before. */
 static enum look look_of(const struct map_cells *map, unsigned index)
 {
+    const enum pagelook look = map_cell_look(map, index);
+
     if (map->pages_a_cell == 1) {
-        if (index < PF_FIRST_PAGE)
+        if (look == PAGELOOK_RESERVED)
             return LOOK_RESERVED;
-        if (map->cells[index].trunk)
+        if (look == PAGELOOK_TRUNK)
             return LOOK_TRUNK;
-        if (map->cells[index].pinned)
+        if (map->cells[index].pinned && look < PAGELOOK_CROSSED)
             return LOOK_PINNED;
     }
+    if (map->walked && look >= PAGELOOK_INDEX)
+        return LOOK_INDEX + (look - PAGELOOK_INDEX);
     return LOOK_SHADE + map_cell_shade(map, index);
 }
 
@@ -118,20 +128,41 @@ static void put_look(struct text *out, const struct map_cells *map, enum look lo
         text_str(out, "\"/>\n");
 }
 
-/* Little squares in the middle: what colour alone may not tell. */
-static void put_marks(struct text *out, const struct map_cells *map, bool trunks)
+static bool is_trunk(const struct map_cells *map, const struct map_cell *cell)
+{
+    return map->pages_a_cell == 1 && cell->pages[PAGELOOK_TRUNK] > 0;
+}
+
+static bool is_pinned(const struct map_cells *map, const struct map_cell *cell)
+{
+    (void)map;
+    return cell->pinned;
+}
+
+static bool is_wrong(const struct map_cells *map, const struct map_cell *cell)
+{
+    (void)map;
+    return cell->pages[PAGELOOK_CROSSED] + cell->pages[PAGELOOK_BAD] > 0;
+}
+
+static bool is_leaked(const struct map_cells *map, const struct map_cell *cell)
+{
+    return cell->pages[PAGELOOK_LEAKED] > 0 && !is_wrong(map, cell) && !cell->pinned;
+}
+
+/* Little squares in the middle: what colour alone may not tell, and what is rare in a
+ * cell of many pages. */
+static void put_marks(struct text *out, const struct map_cells *map, const char *class,
+                      bool (*wanted)(const struct map_cells *map,
+                                     const struct map_cell *cell))
 {
     bool open = false;
 
     for (unsigned i = 0; i < map->count; i++) {
-        const struct map_cell *const cell = &map->cells[i];
-        if (trunks ? !cell->trunk || map->pages_a_cell > 1 : !cell->pinned)
+        if (!wanted(map, &map->cells[i]))
             continue;
-        if (!open) /* on a cell of many pages a pin is a spot of its own colour */
-            put(out, "<path class=\"%s\" d=\"",
-                trunks                  ? "d"
-                : map->pages_a_cell > 1 ? "k11"
-                                        : "m");
+        if (!open)
+            put(out, "<path class=\"%s\" d=\"", class);
         open = true;
         put(out, "M%u %uh3v3h-3z", i % map->columns * CELL + 3,
             i / map->columns * CELL + 2);
@@ -149,12 +180,15 @@ static void put_grid(struct text *out, const struct map_cells *map)
 {
     const unsigned width = map->columns * CELL;
     const unsigned height = row_count(map) * CELL;
+    const bool many = map->pages_a_cell > 1; /* a mark then has a colour of its own */
 
     put(out, "<g transform=\"translate(%d %d)\">\n", LABEL, HEAD);
     for (unsigned look = 0; look < LOOK_COUNT; look++)
         put_look(out, map, look);
-    put_marks(out, map, true);
-    put_marks(out, map, false);
+    put_marks(out, map, "d", is_trunk);
+    put_marks(out, map, many ? "k11" : "m", is_pinned);
+    put_marks(out, map, many ? "k16" : "b", is_leaked);
+    put_marks(out, map, many ? "k18" : "m", is_wrong);
     text_str(out, "<path class=\"g\" d=\"");
     for (unsigned x = 0; x <= width; x += CELL)
         put(out, "M%u.5 0v%u", x, height);
@@ -206,10 +240,33 @@ static void put_mark(struct text *out, unsigned x, unsigned y, const char *class
         x + 4, y + 4);
 }
 
+/* The second line: what a walk has told. */
+static void put_graph_legend(struct text *out, unsigned y)
+{
+    static const struct {
+        const char *name, *mark;
+        unsigned width;
+    } keys[] = {
+        {"tree", NULL, 56}, {"node", NULL, 64},  {"edge", NULL, 64},
+        {"blob", NULL, 60}, {"leaked", "b", 76}, {"cross-linked or dangling", "m", 172},
+        {"bad", "m", 0},
+    };
+    unsigned x = LABEL;
+
+    for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        put_key(out, x, y, LOOK_INDEX + i, keys[i].name);
+        if (keys[i].mark != NULL)
+            put_mark(out, x, y, keys[i].mark);
+        x += keys[i].width;
+    }
+}
+
 static void put_legend(struct text *out, const struct map_cells *map, unsigned y)
 {
     unsigned x = LABEL;
 
+    if (map->walked)
+        put_graph_legend(out, y + 20);
     if (map->pages_a_cell == 1) {
         put_key(out, x, y, LOOK_RESERVED, "reserved");
         put_key(out, x + 96, y, LOOK_SHADE, "allocated");

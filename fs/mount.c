@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checks.h"
 #include "committer.h"
 #include "daemon.h"
 #include "message.h"
@@ -17,9 +18,13 @@
 #include "paths.h"
 #include "session.h"
 #include "signals.h"
+#include "walks.h"
 #include "worker.h"
 
-enum { MAX_WRITE_BYTES = 1 << 20 };
+enum {
+    MAX_WRITE_BYTES = 1 << 20,
+    WALK_POLL_MS = 10,
+};
 
 struct mount {
     const struct options *options;
@@ -145,14 +150,61 @@ static int mount_session(struct mount *m)
     return status;
 }
 
+struct first_walk {
+    struct walks_wait wait;
+    atomic_bool ended;
+    pf_err err; /* set before */
+};
+
+static void first_walk_ended(struct fsctx *ctx, struct walks_wait *wait, pf_err err)
+{
+    struct first_walk *const walk = (struct first_walk *)wait;
+
+    (void)ctx;
+    walk->err = err;
+    atomic_store(&walk->ended, true);
+}
+
+/* -o walk. A signal ends it. */
+static int walk_graph(struct mount *m)
+{
+    struct first_walk walk = {.wait.ready = first_walk_ended};
+    bool signalled = false;
+
+    if (!m->options->walk || !pf_has_graph(m->ctx.store))
+        return 0;
+    m->ctx.walker = worker_start(&m->ctx, false);
+    if (m->ctx.walker == NULL) {
+        message(NULL, "cannot start threads");
+        return EXIT_SYSTEM;
+    }
+    walks_wait_for(&m->ctx, &walk.wait);
+    while (!atomic_load(&walk.ended) && !signalled)
+        signalled = signals_wait_ms(WALK_POLL_MS);
+    if (signalled) {
+        walks_cancel(m->ctx.walks);
+        worker_stop(m->ctx.walker);
+        m->ctx.walker = NULL;
+        message(m->options->database, "ended by a signal before it was mounted");
+        return EXIT_SYSTEM;
+    }
+    if (walk.err == PF_OK)
+        return 0;
+    message(m->options->database, "cannot be walked: %s", pf_err_text(walk.err));
+    return EXIT_SYSTEM;
+}
+
 static int start_threads(struct mount *m)
 {
     m->ctx.committer = committer_start(&m->ctx);
     m->ctx.worker = worker_start(&m->ctx, true);
     m->ctx.reader = worker_start(&m->ctx, false);
+    if (m->ctx.walker == NULL)
+        m->ctx.walker = worker_start(&m->ctx, false);
+    m->ctx.checker = worker_start(&m->ctx, false);
     m->signals = signals_start(m->ctx.session);
     if (m->ctx.committer != NULL && m->ctx.worker != NULL && m->ctx.reader != NULL &&
-        m->signals != NULL)
+        m->ctx.walker != NULL && m->ctx.checker != NULL && m->signals != NULL)
         return 0;
     message(NULL, "cannot start threads");
     return EXIT_SYSTEM;
@@ -173,6 +225,8 @@ static int start(struct mount *m)
     if (status == 0)
         status = new_context(m, database_mtime);
     if (status == 0)
+        status = walk_graph(m);
+    if (status == 0)
         status = mount_session(m);
     if (status == 0)
         status = start_threads(m);
@@ -189,8 +243,12 @@ static int stop(struct mount *m)
     if (m->ready)
         notify_send("STOPPING=1\nSTATUS=unmounting\n");
     signals_stop(m->signals);
+    walks_cancel(m->ctx.walks);
+    checks_cancel(m->ctx.checks);
     worker_stop(m->ctx.worker);
     worker_stop(m->ctx.reader);
+    worker_stop(m->ctx.walker);
+    worker_stop(m->ctx.checker);
     committer_stop(m->ctx.committer);
     if (m->ctx.store != NULL) {
         pf_info_get(m->ctx.store, &info);

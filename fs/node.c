@@ -15,7 +15,8 @@ static bool is_or_is_in(enum node_kind kind, enum node_kind directory)
 
 bool node_has_page(struct node node)
 {
-    return node.kind == NODE_PINNED_PAGE || is_or_is_in(node.kind, NODE_PAGE);
+    return node_row(node.kind)->content == NODE_IS_LINK ||
+           is_or_is_in(node.kind, NODE_PAGE);
 }
 
 bool node_has_snapshot(struct node node)
@@ -45,11 +46,11 @@ bool node_of_ino(uint64_t ino, struct node *out_node)
     return true;
 }
 
-static bool is_pinned(const struct fsctx *ctx, uint64_t page_id)
+static bool is_linked(const struct fsctx *ctx, struct node link)
 {
     uint64_t found;
 
-    return pf_pinned_next(ctx->store, page_id, &found) && found == page_id;
+    return node_row(link.kind)->next(ctx->store, link.id, &found) && found == link.id;
 }
 
 bool node_exists(const struct fsctx *ctx, struct node node)
@@ -59,7 +60,26 @@ bool node_exists(const struct fsctx *ctx, struct node node)
     if (node_has_page(node) &&
         (node.id >= NODE_PAGE_LIMIT || node.id >= pf_total_pages(ctx->store)))
         return false;
-    return node.kind != NODE_PINNED_PAGE || is_pinned(ctx, node.id);
+    return node_row(node.kind)->content != NODE_IS_LINK || is_linked(ctx, node);
+}
+
+/* What a directory holds many of; NODE_NONE when its entries are rows of the table. */
+static enum node_kind numbered_kind(enum node_kind directory)
+{
+    switch (directory) {
+    case NODE_PAGES:
+        return NODE_PAGE;
+    case NODE_PINNED:
+        return NODE_PINNED_PAGE;
+    case NODE_LEAKED:
+        return NODE_LEAKED_PAGE;
+    case NODE_BAD:
+        return NODE_BAD_PAGE;
+    case NODE_SNAPSHOTS:
+        return NODE_SNAPSHOT;
+    default:
+        return NODE_NONE;
+    }
 }
 
 static bool numbered_child(const struct fsctx *ctx, enum node_kind kind, const char *name,
@@ -76,14 +96,14 @@ static bool numbered_child(const struct fsctx *ctx, enum node_kind kind, const c
 bool node_child(const struct fsctx *ctx, struct node directory, const char *name,
                 struct node *out_child)
 {
-    if (directory.kind == NODE_PAGES)
-        return numbered_child(ctx, NODE_PAGE, name, out_child);
-    if (directory.kind == NODE_PINNED)
-        return numbered_child(ctx, NODE_PINNED_PAGE, name, out_child);
-    if (directory.kind == NODE_SNAPSHOTS) {
+    const enum node_kind numbered = numbered_kind(directory.kind);
+
+    if (numbered == NODE_SNAPSHOT) {
         out_child->kind = NODE_SNAPSHOT;
         return snapshots_find(ctx->snapshots, name, &out_child->id);
     }
+    if (numbered != NODE_NONE)
+        return numbered_child(ctx, numbered, name, out_child);
     for (enum node_kind kind = NODE_ROOT + 1; kind < NODE_KIND_COUNT; kind++) {
         const struct node_row *const row = node_row(kind);
         if (row->parent == directory.kind && strcmp(row->name, name) == 0) {
@@ -103,7 +123,7 @@ struct node node_parent(struct node node)
 
 /* ---- listings ---- */
 
-/* The first page, pin or snapshot with an id of at least `id`. */
+/* The first page, link or snapshot with an id of at least `id`. */
 static bool next_numbered(const struct fsctx *ctx, enum node_kind kind, uint64_t id,
                           struct node_entry *out)
 {
@@ -113,7 +133,8 @@ static bool next_numbered(const struct fsctx *ctx, enum node_kind kind, uint64_t
         if (!snapshots_next(ctx->snapshots, id, &node.id, out->name))
             return false;
     } else {
-        if (kind == NODE_PINNED_PAGE && !pf_pinned_next(ctx->store, id, &node.id))
+        if (node_row(kind)->content == NODE_IS_LINK &&
+            !node_row(kind)->next(ctx->store, id, &node.id))
             return false;
         if (kind == NODE_PAGE && !node_exists(ctx, node))
             return false;
@@ -138,21 +159,6 @@ static bool next_row(const struct fsctx *ctx, struct node directory, enum node_k
         return true;
     }
     return false;
-}
-
-/* What a directory holds many of; NODE_NONE when its entries are rows of the table. */
-static enum node_kind numbered_kind(enum node_kind directory)
-{
-    switch (directory) {
-    case NODE_PAGES:
-        return NODE_PAGE;
-    case NODE_PINNED:
-        return NODE_PINNED_PAGE;
-    case NODE_SNAPSHOTS:
-        return NODE_SNAPSHOT;
-    default:
-        return NODE_NONE;
-    }
 }
 
 bool node_next(const struct fsctx *ctx, struct node directory, uint64_t cookie,

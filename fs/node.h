@@ -39,18 +39,29 @@ enum node_kind {
     NODE_CTL,
     NODE_LIMITS,
     NODE_MAX_PAGES,
+    NODE_CHECK,
+    NODE_CHECK_ACTION,
+    NODE_CHECK_PROGRESS,
+    NODE_CHECK_FINDINGS,
+    NODE_CHECK_COUNT,
     NODE_SNAPSHOTS,
     NODE_SNAPSHOT, /* the directory snapshots/NAME */
     NODE_SNAPSHOT_STATS,
     NODE_SNAPSHOT_DIFF,
     NODE_PINNED,
     NODE_PINNED_PAGE, /* the link pinned/N */
+    NODE_LEAKED,
+    NODE_LEAKED_PAGE,
+    NODE_BAD,
+    NODE_BAD_PAGE,
     NODE_PAGES,
     NODE_PAGE, /* the directory pages/N */
     NODE_STATE,
     NODE_PINS,
     NODE_HOLD,
     NODE_DATA,
+    NODE_TYPE,
+    NODE_USED_BY,
     NODE_OFFSET,
     NODE_CHECKSUM,
     NODE_KIND_COUNT
@@ -64,14 +75,15 @@ struct node {
 /* How a file's content comes about. */
 enum node_content {
     NODE_IS_DIRECTORY,
-    NODE_IS_LINK,    /* to the page of the same id */
-    NODE_IS_TEXT,    /* render() into the open file, and again at each read at offset 0 */
-    NODE_IS_BULK,    /* lines of fixed width, computed by offset: bulk.h */
-    NODE_IS_LOG,     /* events.h */
-    NODE_IS_STREAM,  /* alloc: what is read is what was allocated: stream.h */
-    NODE_IS_HOLD,    /* opening it pins the page: hold.h */
-    NODE_IS_DATA,    /* the bytes of a page */
-    NODE_IS_COMMAND, /* only written */
+    NODE_IS_LINK, /* to the page of the same id */
+    NODE_IS_TEXT, /* render() into the open file, and again at each read at offset 0 */
+    NODE_IS_BULK, /* lines of fixed width, computed by offset: bulk.h */
+    NODE_IS_LOG,  /* events.h */
+    NODE_IS_FINDINGS, /* findings.h */
+    NODE_IS_STREAM,   /* alloc: what is read is what was allocated: stream.h */
+    NODE_IS_HOLD,     /* opening it pins the page: hold.h */
+    NODE_IS_DATA,     /* the bytes of a page */
+    NODE_IS_COMMAND,  /* only written */
 };
 
 enum node_flags {
@@ -84,9 +96,10 @@ enum node_flags {
 
 /* What answering takes that the session loop must not wait for: call.h. */
 enum node_needs {
-    NODE_NEEDS_LIST = 1 << 0, /* the free list, walked */
-    NODE_NEEDS_DISK = 1 << 1, /* a few reads of the file */
-    NODE_NEEDS_WALK = 1 << 2, /* a look at every page */
+    NODE_NEEDS_LIST = 1 << 0,  /* the free list, walked */
+    NODE_NEEDS_DISK = 1 << 1,  /* a few reads of the file */
+    NODE_NEEDS_WALK = 1 << 2,  /* a look at every page */
+    NODE_NEEDS_GRAPH = 1 << 3, /* a walk of the graph, if there is one: walks.h */
 };
 
 struct node_row {
@@ -99,6 +112,8 @@ struct node_row {
     const char *names;         /* what README calls them */
     pf_err (*render)(const struct fsctx *ctx, uint64_t id, struct text *out);
     uint64_t (*size)(const struct fsctx *ctx); /* of the text; NULL: render to know */
+    /* of links: the lowest page >= page_id that one leads to */
+    bool (*next)(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
     const struct bulk *bulk;
     command_parser *parse; /* NULL: not written as text */
     const char *syntax;    /* "expected ...", for last_error */

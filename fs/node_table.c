@@ -7,6 +7,7 @@
 #define DIRECTORY (S_IFDIR | 0555)
 #define FILE_(permissions) (S_IFREG | (permissions))
 #define IDS_SYNTAX "expected page ids and ranges such as 4 7 10-19"
+#define NEEDS_GRAPH (NODE_NEEDS_LIST | NODE_NEEDS_GRAPH)
 #define NEEDS_ALL_PAGES (NODE_NEEDS_LIST | NODE_NEEDS_WALK)
 
 /* clang-format off */
@@ -62,7 +63,8 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .content = NODE_IS_COMMAND, .flags = NODE_CARRIES_TOKENS,
         .parse = command_parse_free, .syntax = IDS_SYNTAX,
         .doc = "gives pages back: ids and ranges, any white space between. One write is\n"
-               "one transaction: all of it happens, or nothing",
+               "one transaction: all of it happens, or nothing. A page that the graph reaches\n"
+               "is refused (EBUSY); the first free waits for a walk of the graph, if any",
         .example = "echo 7 10-19 > free",
     },
     [NODE_PIN] = {
@@ -91,15 +93,15 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
     [NODE_PAGES_TSV] = {
         .parent = NODE_ROOT, .name = "pages.tsv", .mode = FILE_(0444),
         .content = NODE_IS_BULK, .bulk = &bulk_pages_tsv, .to_read = NODE_NEEDS_LIST,
-        .doc = "a header line, then one line a page: id, state, pins, type (`-` when not\n"
-               "known), offset; columns of fixed width, right-aligned, a tab between",
+        .doc = "a header line, then one line a page: id, state, pins, type (`-` until\n"
+               "the graph was walked), offset; columns of fixed width, right-aligned, a tab between",
         .example = "awk '$2 == \"pinned\" {print $1}' pages.tsv",
     },
     [NODE_PAGES_JSONL] = {
         .parent = NODE_ROOT, .name = "pages.jsonl", .mode = FILE_(0444),
         .content = NODE_IS_BULK, .flags = NODE_MAY_LACK_SIZE, .bulk = &bulk_pages_jsonl,
         .to_read = NODE_NEEDS_LIST | NODE_NEEDS_DISK,
-        .doc = "one JSON object a page and line: the same, used_by (null when not known) and\n"
+        .doc = "one JSON object a page and line: the same, used_by (null when not used) and\n"
                "checksum (null when the page cannot be read); blanks make the lines equally\n"
                "long. Reads every page of the file",
         .example = "jq -c 'select(.checksum.status == \"mismatch\")' pages.jsonl",
@@ -109,14 +111,16 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .content = NODE_IS_BULK, .bulk = &bulk_map, .to_read = NODE_NEEDS_LIST,
         .doc = "a character a page, 64 a line behind the id of the first: H header,\n"
                "R reserved, # allocated, . free, T trunk (free, lists other free pages),\n"
-               "P pinned, blank past the end",
+               "P pinned, blank past the end; once the graph was walked (see type) also\n"
+               "L leaked, X cross-linked or dangling, ! bad",
         .example = "head map",
     },
     [NODE_MAP_SVG] = {
         .parent = NODE_ROOT, .name = "map.svg", .mode = FILE_(0444),
         .content = NODE_IS_TEXT, .flags = NODE_MAY_LACK_SIZE, .render = render_map_svg,
         .to_stat = NEEDS_ALL_PAGES, .to_read = NEEDS_ALL_PAGES,
-        .doc = "the same as a picture for a web browser; in large files a cell is many pages",
+        .doc = "the same as a picture for a web browser; in large files a cell is many pages.\n"
+               "Once the graph was walked it also tells trees, nodes, edges and blobs apart",
     },
     [NODE_RUNS] = {
         .parent = NODE_ROOT, .name = "runs", .mode = FILE_(0444),
@@ -174,6 +178,39 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
                "handed out whatever the limit. Also -o max_pages=N",
         .example = "echo 5000 > limits/max_pages",
     },
+    [NODE_CHECK] = {
+        .parent = NODE_ROOT, .name = "check", .mode = DIRECTORY,
+        .content = NODE_IS_DIRECTORY,
+        .doc = "a check of the whole file; changes nothing, and others go on meanwhile",
+    },
+    [NODE_CHECK_ACTION] = {
+        .parent = NODE_CHECK, .name = "action", .mode = FILE_(0644),
+        .content = NODE_IS_TEXT, .flags = NODE_READ_ONLY_OK,
+        .render = render_check_action,
+        .parse = command_parse_check, .syntax = "expected check or cancel",
+        .doc = "what runs: check, or idle. Write check to begin (EBUSY when one runs), cancel\n"
+               "to end it. A check finds what the graph uses as well: see leaked and bad",
+        .example = "echo check > check/action\n"
+                   "while grep -q check check/action; do cat check/progress; sleep 1; done",
+    },
+    [NODE_CHECK_PROGRESS] = {
+        .parent = NODE_CHECK, .name = "progress", .mode = FILE_(0444),
+        .content = NODE_IS_TEXT, .render = render_check_progress,
+        .doc = "done / total, in pages; total grows a little",
+    },
+    [NODE_CHECK_FINDINGS] = {
+        .parent = NODE_CHECK, .name = "findings", .mode = FILE_(0444),
+        .content = NODE_IS_FINDINGS, .to_read = NODE_NEEDS_DISK,
+        .doc = "what the check has found so far, one a line, with the path from the root of a\n"
+               "tree to the page. At the end the pages that changed meanwhile are named:\n"
+               "what is said about them may be half old",
+        .example = "cat check/findings",
+    },
+    [NODE_CHECK_COUNT] = {
+        .parent = NODE_CHECK, .name = "count", .mode = FILE_(0444),
+        .content = NODE_IS_TEXT, .render = render_check_count,
+        .doc = "how many findings; 0 is what one wants, when a check has ended",
+    },
     [NODE_SNAPSHOTS] = {
         .parent = NODE_ROOT, .name = "snapshots", .mode = S_IFDIR | 0755,
         .content = NODE_IS_DIRECTORY,
@@ -207,7 +244,31 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
     },
     [NODE_PINNED_PAGE] = {
         .parent = NODE_PINNED, .names = "N", .mode = S_IFLNK | 0777,
-        .content = NODE_IS_LINK, .doc = "leads to pages/N as long as the page is pinned",
+        .content = NODE_IS_LINK, .next = pf_pinned_next,
+        .doc = "leads to pages/N as long as the page is pinned",
+    },
+    [NODE_LEAKED] = {
+        .parent = NODE_ROOT, .name = "leaked", .mode = DIRECTORY,
+        .content = NODE_IS_DIRECTORY,
+        .doc = "links to the pages that are neither free nor reached by the graph; filled by\n"
+               "a walk of the graph: read the type of a page, or write check to check/action.\n"
+               "Pages that you have allocated yourself are among them",
+        .example = "cat pages/1/type; ls leaked",
+    },
+    [NODE_LEAKED_PAGE] = {
+        .parent = NODE_LEAKED, .names = "N", .mode = S_IFLNK | 0777,
+        .content = NODE_IS_LINK, .next = pf_leaked_next, .doc = "leads to pages/N",
+    },
+    [NODE_BAD] = {
+        .parent = NODE_ROOT, .name = "bad", .mode = DIRECTORY,
+        .content = NODE_IS_DIRECTORY,
+        .doc = "links to the pages of the graph whose contents are wrong, which are used twice,\n"
+               "or which refer to pages that are not there; filled likewise",
+        .example = "ls bad",
+    },
+    [NODE_BAD_PAGE] = {
+        .parent = NODE_BAD, .names = "N", .mode = S_IFLNK | 0777,
+        .content = NODE_IS_LINK, .next = pf_bad_next, .doc = "leads to pages/N",
     },
     [NODE_PAGES] = {
         .parent = NODE_ROOT, .name = "pages", .mode = DIRECTORY,
@@ -226,9 +287,10 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .parent = NODE_PAGE, .name = "state", .mode = FILE_(0644),
         .content = NODE_IS_TEXT, .render = render_state,
         .to_stat = NODE_NEEDS_LIST, .to_read = NODE_NEEDS_LIST,
-        .parse = command_parse_state, .syntax = "expected free, allocated or pinned",
+        .parse = command_parse_state, .syntax = "expected free, free!, allocated or pinned",
         .doc = "free, allocated or pinned. Writing a word changes it: `free` frees an\n"
-               "allocated page, `allocated` takes this very page from the free list or drops\n"
+               "allocated page that the graph does not reach (EBUSY), `free!` one that it\n"
+               "does reach too, which damages the graph; `allocated` takes this very page from the free list or drops\n"
                "the pins of a pinned one, `pinned` pins an allocated one",
         .example = "echo free > pages/7/state",
     },
@@ -254,6 +316,23 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .doc = "the page's 4096 bytes (112 for page 0), also of a free page. Only allocated\n"
                "pages can be written, never 0 and 1; a write is atomic",
         .example = "xxd pages/7/data | head -n 3",
+    },
+    [NODE_TYPE] = {
+        .parent = NODE_PAGE, .name = "type", .mode = FILE_(0444),
+        .content = NODE_IS_TEXT, .render = render_type,
+        .to_stat = NEEDS_GRAPH, .to_read = NEEDS_GRAPH,
+        .doc = "what the page is: header reserved node-internal node-leaf node edge-internal\n"
+               "edge-leaf edge edge-packed edge-chain blob free trunk, or unknown: nothing\n"
+               "that the graph reaches. The first that asks waits for a walk of the graph;\n"
+               "it can be interrupted",
+        .example = "cat pages/*/type | sort | uniq -c",
+    },
+    [NODE_USED_BY] = {
+        .parent = NODE_PAGE, .name = "used_by", .mode = FILE_(0444),
+        .content = NODE_IS_TEXT, .render = render_used_by,
+        .to_stat = NEEDS_GRAPH, .to_read = NEEDS_GRAPH,
+        .doc = "the path from the root of a tree to the page, or none",
+        .example = "cat pages/7/used_by",
     },
     [NODE_OFFSET] = {
         .parent = NODE_PAGE, .name = "offset", .mode = FILE_(0444),

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "call.h"
+#include "checks.h"
+#include "findings.h"
 #include "stream.h"
 
 static void reply_part(fuse_req_t req, const char *bytes, size_t length, off_t offset,
@@ -116,6 +118,22 @@ static void log_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
     free(buffer);
 }
 
+static void findings_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
+{
+    char *const buffer = malloc(call->size != 0 ? call->size : 1);
+    size_t length = 0;
+    pf_err err = PF_E_NO_MEMORY;
+
+    if (buffer != NULL)
+        err = findings_read(checks_findings(ctx->checks), (uint64_t)call->offset, buffer,
+                            call->size, &length);
+    if (err != PF_OK)
+        call_reply_err(req, err);
+    else
+        fuse_reply_buf(req, buffer, length);
+    free(buffer);
+}
+
 static void data_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
 {
     const uint64_t page_id = call->node.id;
@@ -152,6 +170,9 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
         break;
     case NODE_IS_DATA:
         call_run(req, &call, handle->row->to_read, data_now);
+        break;
+    case NODE_IS_FINDINGS:
+        call_run(req, &call, handle->row->to_read, findings_now);
         break;
     case NODE_IS_LOG:
         log_now(req, call_ctx(req), &call);

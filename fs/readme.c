@@ -10,9 +10,10 @@ static const char readme_head[] =
     "transaction:\n"
     "it is durable when the write returns, and either all of it happened or nothing.\n"
     "Errors come from write(2): EINVAL syntax, ERANGE number, EPERM reserved page,\n"
-    "ENOENT no such page, EALREADY already in that state (double free), EBUSY pinned,\n"
-    "ENOSPC disk or limit, EACCES mode bits, EROFS read-only mount, EUCLEAN corrupt\n"
-    "structure, ESTALE file changed behind us, EIO. last_error says it in words.\n"
+    "ENOENT no such page, EALREADY already in that state (double free), EBUSY pinned\n"
+    "or in use by the graph, ENOSPC disk or limit, EACCES mode bits, EROFS read-only\n"
+    "mount, EUCLEAN corrupt structure, ESTALE file changed behind us, EIO. last_error\n"
+    "says it in words.\n"
     "Pages 0 and 1 are reserved. Truncating does nothing; fsync makes all of it "
     "durable.\n";
 

@@ -1,7 +1,9 @@
 #include "render.h"
 
+#include "checks.h"
 #include "checksum.h"
 #include "columns.h"
+#include "findings.h"
 #include "last_error.h"
 #include "version.h"
 
@@ -110,6 +112,36 @@ pf_err render_max_pages(const struct fsctx *ctx, uint64_t page_id, struct text *
     return PF_OK;
 }
 
+/* ---- check ---- */
+
+pf_err render_check_action(const struct fsctx *ctx, uint64_t id, struct text *out)
+{
+    (void)id;
+    text_str(out, checks_running(ctx->checks) ? "check\n" : "idle\n");
+    return PF_OK;
+}
+
+pf_err render_check_progress(const struct fsctx *ctx, uint64_t id, struct text *out)
+{
+    uint64_t done, total;
+
+    (void)id;
+    checks_progress(ctx->checks, &done, &total);
+    text_u64(out, done);
+    text_str(out, " / ");
+    text_u64(out, total);
+    text_str(out, "\n");
+    return PF_OK;
+}
+
+pf_err render_check_count(const struct fsctx *ctx, uint64_t id, struct text *out)
+{
+    (void)id;
+    text_u64(out, findings_count(checks_findings(ctx->checks)));
+    text_str(out, "\n");
+    return PF_OK;
+}
+
 /* ---- files of a page ---- */
 
 pf_err render_state(const struct fsctx *ctx, uint64_t page_id, struct text *out)
@@ -131,6 +163,31 @@ pf_err render_pins(const struct fsctx *ctx, uint64_t page_id, struct text *out)
 
     if (err == PF_OK) {
         text_u64(out, page.pins);
+        text_str(out, "\n");
+    }
+    return err;
+}
+
+/* Where a change has just made the walk void, nothing is known until the next. */
+pf_err render_type(const struct fsctx *ctx, uint64_t page_id, struct text *out)
+{
+    struct pf_page_use use;
+    const pf_err err = pf_page_use_get(ctx->store, page_id, &use);
+
+    if (err == PF_OK) {
+        text_str(out, use.type);
+        text_str(out, "\n");
+    }
+    return err;
+}
+
+pf_err render_used_by(const struct fsctx *ctx, uint64_t page_id, struct text *out)
+{
+    struct pf_page_use use;
+    const pf_err err = pf_page_use_get(ctx->store, page_id, &use);
+
+    if (err == PF_OK) {
+        text_str(out, use.used ? use.path : "none");
         text_str(out, "\n");
     }
     return err;

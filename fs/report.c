@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include "attr_cache.h"
+#include "checks.h"
 #include "events.h"
 #include "last_error.h"
 
@@ -8,10 +9,12 @@ void report_pages(struct fsctx *ctx, const char *op, uint64_t first, uint64_t la
                   const struct actor *actor)
 {
     const struct event event = {op, first, last, actor, 0};
+    const uint64_t low = first < last ? first : last;
+    const uint64_t high = first < last ? last : first;
 
     events_log(ctx->events, &event);
-    attr_cache_drop(ctx->attr_cache, ctx->session, first < last ? first : last,
-                    first < last ? last : first);
+    checks_pages_changed(ctx->checks, low, high - low + 1);
+    attr_cache_drop(ctx->attr_cache, ctx->session, low, high);
 }
 
 void report_line(struct fsctx *ctx, const char *op, uint64_t page_id,

@@ -16,11 +16,13 @@
 #include "report.h"
 #include "stream.h"
 #include "transitions.h"
+#include "walks.h"
 #include "worker.h"
 
 struct request {
     struct change change; /* first: the change is the whole */
     struct job job;
+    struct walks_wait wait;
     fuse_req_t req; /* NULL: nobody waits for an answer */
     struct node node;
     struct actor actor;
@@ -99,7 +101,7 @@ static pf_err command_execute(struct fsctx *ctx, struct change *change)
     return err;
 }
 
-/* The free list is there, or it is not needed. */
+/* The free list and the graph are there, or they are not needed. */
 static void request_route(struct fsctx *ctx, struct request *r)
 {
     /* a release has no client to wait for it, and must be over before the next request
@@ -118,9 +120,29 @@ static void request_listed(struct fsctx *ctx, struct job *job)
     request_route(ctx, (struct request *)((char *)job - offsetof(struct request, job)));
 }
 
+static void request_walked(struct fsctx *ctx, struct walks_wait *wait, pf_err err)
+{
+    struct request *const r =
+        (struct request *)((char *)wait - offsetof(struct request, wait));
+
+    if (err != PF_OK)
+        request_finish(ctx, &r->change, err);
+    else
+        committer_submit(ctx->committer, &r->change);
+}
+
+static bool must_walk(const struct fsctx *ctx, const struct request *r)
+{
+    return r->change.execute == command_execute && apply_needs_graph(r->command.verb) &&
+           pf_writable(ctx->store) && !walks_known(ctx);
+}
+
 static void request_submit(struct fsctx *ctx, struct request *r, bool needs_freelist)
 {
-    if (needs_freelist && !pf_freelist_loaded(ctx->store)) {
+    if (must_walk(ctx, r)) { /* which loads the free list too */
+        r->wait = (struct walks_wait){NULL, r->req, request_walked};
+        walks_wait_for(ctx, &r->wait);
+    } else if (needs_freelist && !pf_freelist_loaded(ctx->store)) {
         r->job.run = request_listed;
         worker_submit(ctx->worker, &r->job);
     } else {
@@ -236,8 +258,10 @@ static pf_err data_execute(struct fsctx *ctx, struct change *change)
 
     r->op = "write";
     change->must_wait = err == PF_OK;
-    if (err == PF_OK)
+    if (err == PF_OK) {
         transitions_note(ctx->transitions, r->node.id, 1);
+        walks_page_written(ctx->walks);
+    }
     r->range = (struct pf_range){r->node.id, 1};
     return err;
 }

@@ -313,21 +313,33 @@ static void note(struct faultdisk *disk, enum fd_call kind, unsigned stream, uin
         disk->record(disk->record_context, kind, stream, at, bytes, length, done);
 }
 
-/* Bytes of a transfer that happen. */
-static size_t call_length(const struct call *call, size_t length)
+/* Half of a transfer: it ends between two sectors, if it has two. */
+static size_t half_of(size_t length, uint64_t offset)
 {
+    const uint64_t end = (offset + length / 2) / DISK_SECTOR * DISK_SECTOR;
+
+    if (end > offset)
+        return (size_t)(end - offset);
+    return length > 1 && length / 2 < DISK_SECTOR ? length / 2 : length;
+}
+
+/* Bytes of a transfer that happen. */
+static size_t call_length(const struct call *call, size_t length, uint64_t offset)
+{
+    const size_t half = half_of(length, offset);
+
     if (!call->fails || call->applied == FD_ALL)
         return length;
-    return call->applied == FD_HALF ? length / 2 : 0;
+    return call->applied == FD_HALF && length > DISK_SECTOR ? half : 0;
 }
 
 /* What a transfer returns that did `done` of `length` bytes. */
-static ssize_t call_result(const struct call *call, size_t length)
+static ssize_t call_result(const struct call *call, size_t length, uint64_t offset)
 {
     if (!call->fails)
         return (ssize_t)length;
     if (call->error == FD_SHORT && !call->cut)
-        return (ssize_t)(length > 1 ? length / 2 : length);
+        return (ssize_t)half_of(length, offset);
     return -call->error;
 }
 
@@ -358,7 +370,7 @@ static ssize_t op_pread(struct pf_file *file, void *bytes, size_t length, uint64
         length = 0;
     else if (length > h->inode->size - offset)
         length = (size_t)(h->inode->size - offset);
-    result = call_result(&call, length);
+    result = call_result(&call, length, offset);
     if (result > 0)
         fd_read(h->inode, bytes, (size_t)result, offset);
     pthread_mutex_unlock(&h->disk->lock);
@@ -374,11 +386,11 @@ static ssize_t op_pwrite(struct pf_file *file, const void *bytes, size_t length,
     pthread_mutex_lock(&h->disk->lock);
     const struct call call = call_begin(h->disk, FD_WRITE);
     note(h->disk, FD_WRITE, h->inode->stream, offset, bytes, length, false);
-    result = call_result(&call, length);
+    result = call_result(&call, length, offset);
     if (result >= 0) /* a short write did what it says */
         fd_write(h->disk, h->inode, bytes, (size_t)result, offset);
     else
-        fd_write(h->disk, h->inode, bytes, call_length(&call, length), offset);
+        fd_write(h->disk, h->inode, bytes, call_length(&call, length, offset), offset);
     if (!call.fails || call.cut)
         run_hook(h->disk, FD_WRITE);
     pthread_mutex_unlock(&h->disk->lock);
@@ -409,8 +421,9 @@ static int op_reserve(struct pf_file *file, uint64_t offset, uint64_t length)
     (void)length;
     pthread_mutex_lock(&h->disk->lock);
     const struct call call = call_begin(h->disk, FD_RESERVE);
+    const int status = h->disk->no_reserve ? -EOPNOTSUPP : call_status(&call);
     pthread_mutex_unlock(&h->disk->lock);
-    return call_status(&call);
+    return status;
 }
 
 /* A failed sync may have done something or nothing; what it lost is lost. */
@@ -644,6 +657,7 @@ void faultdisk_load(struct faultdisk *disk, const struct fd_image *image)
     disk->dead = false;
     disk->fault = (struct fd_fault){0};
     disk->sync_usec = 0;
+    disk->no_reserve = false;
     disk->hook = NULL;
     disk->record = NULL;
 }

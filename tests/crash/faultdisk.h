@@ -107,6 +107,7 @@ struct faultdisk {
     uint64_t fault_calls; /* that the fault looked at */
     uint64_t faults;      /* that happened */
     unsigned sync_usec;   /* how long a sync takes */
+    bool no_reserve;      /* reserve() is not supported */
 
     /* Called during each change: a sync before it did anything, the others when done.
      * The disk must not be used through its files meanwhile. May be NULL. */

@@ -214,7 +214,8 @@ static int descending(const void *a, const void *b)
 
 void model_rebuild(struct model *m)
 {
-    qsort(m->stack, m->depth, sizeof(*m->stack), descending);
+    if (m->depth > 0)
+        qsort(m->stack, m->depth, sizeof(*m->stack), descending);
 }
 
 void model_write(struct model *m, struct model_pool *pool, uint64_t page_id,

@@ -302,6 +302,10 @@ static enum run_result do_group(struct run *run)
         else if (run->state_count > 1)
             forget_group_pages(run);
     }
+    if (err != PF_OK && run->expect_cut && pf_writable(run->store)) {
+        run->state_count--; /* the last one was refused, those before were not */
+        err = PF_OK;
+    }
     if (err == PF_OK && run->state_count == 1)
         return RUN_INVALID;
     if (err == PF_OK)
@@ -360,6 +364,7 @@ bool run_power_cycle(struct run *run)
     faultdisk_load(&run->disk, &image);
     fd_image_clear(&image);
     run->disk.hook = run_hook;
+    run->disk.no_reserve = run->no_reserve;
     return run_open(run);
 }
 
@@ -457,6 +462,7 @@ bool run_begin(struct run *run, const struct judge_start *start, uint64_t seed)
     faultdisk_load(&run->disk, &start->image);
     run->disk.hook = run_hook;
     run->disk.hook_context = run;
+    run->disk.no_reserve = run->no_reserve;
     model_copy(&run->states[0], &start->model);
     run->state_count = 1;
     run->writes = 0;

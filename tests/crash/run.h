@@ -32,6 +32,7 @@ struct run {
     uint64_t max_pages; /* no operation grows the file beyond */
     uint64_t rng;
     uint64_t limit;  /* images for each crash point; 0 = do not cut */
+    bool no_reserve; /* the file system cannot reserve space */
     bool expect_cut; /* an operation may fail: the power goes on purpose */
     char where[160];
     unsigned writes;

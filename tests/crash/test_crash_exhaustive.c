@@ -120,6 +120,7 @@ struct plan {
     uint64_t limit;      /* images for each crash point */
     unsigned checks, check_every;
     const char *const *listed; /* more words, NULL at the end */
+    bool no_reserve;
 };
 
 /* A word that is not found by counting: each of its letters is the last one once. */
@@ -168,6 +169,7 @@ static void play_all(const struct plan *plan, struct judge *judge, uint64_t *out
     judge->journal_size = JOURNAL;
     run_init(&run, judge);
     run.journal_size = JOURNAL;
+    run.no_reserve = plan->no_reserve;
     *out_words = 0;
     for (size_t i = 0; i < SPECS && !judge_is_done(judge); i++)
         if (only == NULL || strcmp(only, specs[i].name) == 0)
@@ -230,6 +232,25 @@ static void every_operation_is_whole_or_undone_after_a_power_cut(void **state)
     (void)state;
     play_all(&plan, &judge, &words);
     print_figures("all operations", &judge, words);
+    finish(&judge);
+}
+
+static void a_file_system_that_cannot_reserve_makes_no_difference(void **state)
+{
+    const struct plan plan = {
+        .letters = "aAcgsez",
+        .length = soak() ? 4 : figure(2, 3, 4),
+        .most = UINT64_MAX,
+        .limit = figure(16, 32, 256),
+        .check_every = 1,
+        .no_reserve = true,
+    };
+    struct judge judge;
+    uint64_t words;
+
+    (void)state;
+    play_all(&plan, &judge, &words);
+    print_figures("without reserving", &judge, words);
     finish(&judge);
 }
 
@@ -387,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alloc_free_write_reopen_are_whole_or_undone_after_a_power_cut),
         cmocka_unit_test(every_operation_is_whole_or_undone_after_a_power_cut),
+        cmocka_unit_test(a_file_system_that_cannot_reserve_makes_no_difference),
         cmocka_unit_test(pages_that_were_cut_off_come_back_as_zeros),
         cmocka_unit_test(a_power_cut_during_recovery_changes_nothing_of_its_result),
         cmocka_unit_test(

@@ -105,6 +105,7 @@ static void play(struct history *h, uint64_t seed, unsigned operations)
     start_make(&start, spec);
     h->run->journal_size = journal_sizes[seed / SPECS % 5];
     h->run->judge->journal_size = h->run->journal_size;
+    h->run->no_reserve = seed % 3 == 1;
     h->done = 0;
     bool fine = run_begin(h->run, &start, seed);
     for (uint64_t tries = 0; fine && h->done < operations && tries < 4ULL * operations;

@@ -1,0 +1,175 @@
+#include "walks.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "worker.h"
+
+enum { TRIES = 3 }; /* of a walk that is overtaken by changes */
+
+struct walks {
+    struct job job;
+    atomic_bool cancel;
+    pthread_mutex_t lock; /* guards what follows */
+    struct walks_wait *first, **last_next;
+    bool running;    /* the job is queued, or runs */
+    uint64_t writes; /* of pages, so far */
+    bool stale;      /* the walk that the store has was overtaken by one */
+};
+
+struct walks *walks_new(void)
+{
+    struct walks *const w = calloc(1, sizeof(*w));
+
+    if (w == NULL)
+        return NULL;
+    w->last_next = &w->first;
+    pthread_mutex_init(&w->lock, NULL);
+    return w;
+}
+
+void walks_free(struct walks *walks)
+{
+    if (walks == NULL)
+        return;
+    pthread_mutex_destroy(&walks->lock);
+    free(walks);
+}
+
+bool walks_known(const struct fsctx *ctx)
+{
+    struct walks *const w = ctx->walks;
+
+    if (!pf_has_graph(ctx->store))
+        return true;
+    pthread_mutex_lock(&w->lock);
+    const bool stale = w->stale;
+    pthread_mutex_unlock(&w->lock);
+    return !stale && pf_graph_known(ctx->store);
+}
+
+void walks_cancel(struct walks *walks)
+{
+    if (walks != NULL)
+        atomic_store(&walks->cancel, true);
+}
+
+/* ---- walking ---- */
+
+void walks_page_written(struct walks *walks)
+{
+    pthread_mutex_lock(&walks->lock);
+    walks->writes++;
+    pthread_mutex_unlock(&walks->lock);
+}
+
+uint64_t walks_begin(struct walks *walks)
+{
+    pthread_mutex_lock(&walks->lock);
+    const uint64_t writes = walks->writes;
+    pthread_mutex_unlock(&walks->lock);
+    return writes;
+}
+
+void walks_end(struct walks *walks, uint64_t begun)
+{
+    pthread_mutex_lock(&walks->lock);
+    walks->stale = walks->writes != begun;
+    pthread_mutex_unlock(&walks->lock);
+}
+
+/* The free list comes first: leaked is what is neither free nor reached. */
+pf_err walks_now(struct fsctx *ctx)
+{
+    const struct pf_watch watch = {.cancel = &ctx->walks->cancel};
+    pf_err err = pf_freelist_load(ctx->store);
+
+    if (err == PF_E_CORRUPT)
+        err = PF_OK; /* the graph can be walked all the same */
+    for (int i = 0; i < TRIES && err == PF_OK && !walks_known(ctx); i++) {
+        const uint64_t begun = walks_begin(ctx->walks);
+        err = pf_graph_walk(ctx->store, &watch);
+        if (err == PF_OK)
+            walks_end(ctx->walks, begun);
+    }
+    return err;
+}
+
+/* ---- waiting ---- */
+
+static struct walks_wait *take_all(struct walks *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct walks_wait *const first = w->first;
+    w->first = NULL;
+    w->last_next = &w->first;
+    w->running = false;
+    pthread_mutex_unlock(&w->lock);
+    return first;
+}
+
+static void walk_run(struct fsctx *ctx, struct job *job)
+{
+    const pf_err err = walks_now(ctx);
+
+    (void)job;
+    for (struct walks_wait *wait = take_all(ctx->walks), *next; wait != NULL;
+         wait = next) {
+        next = wait->next;
+        wait->ready(ctx, wait, err);
+    }
+}
+
+/* libfuse calls this in the session loop. The request may have left the list already:
+ * from then on it is carried out. */
+static void interrupted(fuse_req_t req, void *arg)
+{
+    struct fsctx *const ctx = arg;
+    struct walks *const w = ctx->walks;
+    struct walks_wait **at = &w->first;
+
+    pthread_mutex_lock(&w->lock);
+    while (*at != NULL && (*at)->req != req)
+        at = &(*at)->next;
+    struct walks_wait *const wait = *at;
+    if (wait != NULL) {
+        *at = wait->next;
+        if (wait->next == NULL)
+            w->last_next = at;
+    }
+    pthread_mutex_unlock(&w->lock);
+    if (wait != NULL)
+        wait->ready(ctx, wait, PF_E_CANCELLED);
+}
+
+/* False: it is interrupted already. Asked under the lock, so that an interrupt that
+ * comes later finds the request in the list. */
+static bool enlist(struct walks *w, struct walks_wait *wait, bool *out_start)
+{
+    pthread_mutex_lock(&w->lock);
+    const bool alive = wait->req == NULL || !fuse_req_interrupted(wait->req);
+    if (alive) {
+        wait->next = NULL;
+        *w->last_next = wait;
+        w->last_next = &wait->next;
+        *out_start = !w->running;
+        w->running = true;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return alive;
+}
+
+void walks_wait_for(struct fsctx *ctx, struct walks_wait *wait)
+{
+    struct walks *const w = ctx->walks;
+    bool start = false;
+
+    if (wait->req != NULL)
+        fuse_req_interrupt_func(wait->req, interrupted, ctx);
+    if (!enlist(w, wait, &start)) {
+        wait->ready(ctx, wait, PF_E_CANCELLED);
+    } else if (start) {
+        w->job.run = walk_run;
+        worker_submit(ctx->walker, &w->job);
+    }
+}
