@@ -139,7 +139,7 @@ static bool wal_is_clean(struct opening *o)
     enum { WAL_HEADER = 64, WAL_VERSION = 8 };
     static const uint8_t magic[8] = {'V', '3', 'W', 'A', 'L', 0, 0, 0};
     char name[NAME_MAX + 1];
-    uint8_t bytes[WAL_HEADER + 1];
+    uint8_t bytes[WAL_HEADER + 1] = {0};
     const ssize_t n = read_side_file(o, "v3wal", name, bytes, sizeof bytes);
     if (n == -ENOENT)
         return true;
@@ -257,14 +257,16 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
             say_who_has_it(o);
         return err;
     }
-    err = open_claimed(o, file, place, write, out_store);
-    if (err == PF_OK) {
-        memcpy((*out_store)->lock_text, lock_text, sizeof lock_text);
-        (*out_store)->probe_fd = write ? fd : -1;
-        (*out_store)->max_pages = o->options->max_pages;
-        read_edgemeta(o, *out_store);
-    }
-    return err;
+    pf_store *store = NULL;
+    err = open_claimed(o, file, place, write, &store);
+    if (err != PF_OK || store == NULL)
+        return err;
+    memcpy(store->lock_text, lock_text, sizeof lock_text);
+    store->probe_fd = write ? fd : -1;
+    store->max_pages = o->options->max_pages;
+    read_edgemeta(o, store);
+    *out_store = store;
+    return PF_OK;
 }
 
 /* Read-only, for the reason that is in o->reason now. */

@@ -1,6 +1,7 @@
 /* bulk_pages.c: `pages.tsv` and `pages.jsonl`: one line a page. */
 #include "bulk_files.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "checksum.h"
@@ -171,13 +172,11 @@ static void put_use(struct text *out, pf_store *store, const struct pf_page_use 
     const size_t half = PATH_WIDTH / 2;
     char path[PATH_WIDTH + 1];
 
-    if (length <= PATH_WIDTH) {
-        memcpy(path, use->path, length + 1);
-    } else {
-        memcpy(path, use->path, half);
-        memcpy(path + half, "...", 3);
-        memcpy(path + half + 3, use->path + length - (half - 3), half - 3 + 1);
-    }
+    if (length <= PATH_WIDTH)
+        snprintf(path, sizeof(path), "%s", use->path);
+    else
+        snprintf(path, sizeof(path), "%.*s...%s", (int)half, use->path,
+                 use->path + length - (half - 3));
     put_word(out, ",\"type\":", pagelook_type(store, use));
     put_member(out, ",\"offset\":", offset);
     put_word(out, ",\"used_by\":", use->used ? path : NULL);

@@ -42,6 +42,8 @@ enum fd_call {
 
 enum { FD_NONE = -1 };
 
+struct fd_image;
+
 struct fd_version { /* one content that a sector was given since the last sync */
     const struct sector *content;
     uint32_t next; /* the next younger one of the same sector, UINT32_MAX = none */
@@ -153,6 +155,15 @@ void fd_read(const struct fd_inode *inode, void *bytes, size_t length, uint64_t 
 int fd_create(struct faultdisk *disk); /* an index into journals */
 void fd_remove(struct faultdisk *disk);
 void fd_dir_sync(struct faultdisk *disk);
+
+/* ---- for faultdisk.c ---- */
+
+/* What was changed from `from` on and before `to` becomes durable, the rest stays
+ * uncertain. */
+void fd_settle(struct fd_inode *inode, uint32_t from, uint32_t to);
+void fd_inode_clear(struct fd_inode *inode);
+/* Start over with what the image has in this stream; NULL = an empty file. */
+void fd_inode_load(struct fd_inode *inode, const struct fd_image *image, unsigned stream);
 
 /* ---- images ---- */
 

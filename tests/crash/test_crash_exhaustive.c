@@ -39,6 +39,14 @@ static unsigned figure(unsigned plain, unsigned full, unsigned most)
     return built_with_sanitizer() ? chosen / 6 + 1 : chosen;
 }
 
+/* Letters in a word. */
+static unsigned depth(unsigned plain, unsigned full, unsigned most)
+{
+    const unsigned chosen = soak() ? most : scaled(plain, full);
+
+    return built_with_sanitizer() && chosen > 2 ? 2 : chosen;
+}
+
 /* ---- words ---- */
 
 static void name_it(struct run *run, const char *start, const char *word)
@@ -201,7 +209,7 @@ static void alloc_free_write_reopen_are_whole_or_undone_after_a_power_cut(void *
 {
     const struct plan plan = {
         .letters = "afwr",
-        .length = soak() ? 6 : figure(3, 4, 6),
+        .length = depth(3, 4, 6),
         .most = UINT64_MAX,
         .limit = figure(64, 768, 1536),
         .check_every = 1,
@@ -221,7 +229,7 @@ static void every_operation_is_whole_or_undone_after_a_power_cut(void **state)
 {
     const struct plan plan = {
         .letters = RUN_OPERATIONS,
-        .length = soak() ? 5 : figure(3, 4, 5),
+        .length = depth(3, 4, 5),
         .most = figure(70, 2500, 40000),
         .limit = figure(12, 16, 64),
         .check_every = 1,
@@ -239,7 +247,7 @@ static void a_file_system_that_cannot_reserve_makes_no_difference(void **state)
 {
     const struct plan plan = {
         .letters = "aAcgsez",
-        .length = soak() ? 4 : figure(2, 3, 4),
+        .length = depth(2, 3, 4),
         .most = UINT64_MAX,
         .limit = figure(16, 32, 256),
         .check_every = 1,
@@ -279,9 +287,9 @@ static void check_claim(const char *what, unsigned checks, unsigned check_every)
 {
     const struct plan plan = {
         .letters = RUN_OPERATIONS,
-        .length = figure(2, 3, 3),
-        .most = figure(40, 300, 4000),
-        .limit = figure(8, 24, 200),
+        .length = depth(2, 3, 3),
+        .most = figure(40, 200, 4000),
+        .limit = figure(8, 16, 200),
         .checks = checks,
         .check_every = check_every,
     };
@@ -366,7 +374,7 @@ static void
 a_power_cut_after_a_process_died_leaves_every_operation_whole_or_undone(void **state)
 {
     struct words words = {.letters = RUN_OPERATIONS,
-                          .length = figure(2, 3, 3),
+                          .length = depth(2, 3, 3),
                           .most = figure(25, 600, 4000)};
     const char *only_start = getenv("PF_CRASH_START"),
                *only_word = getenv("PF_CRASH_WORD");
