@@ -300,25 +300,37 @@ static unsigned state_in(const struct oracle *oracle, uint64_t page_id)
                                                                  : CLAIM_ALLOCATED;
 }
 
-/* Pages that one request frees change together. A page that is on its way to its next
- * holder may look as if nothing had happened. */
+/* The page may be with, or on its way to, a holder we know of. */
+static bool moves_on(const struct claims *c, const struct request *r, uint64_t page_id)
+{
+    bool moves = false;
+
+    for (size_t k = 0; k < c->holding_count && !moves; k++)
+        moves = c->holdings[k].page_id == page_id &&
+                c->holdings[k].alloc_issued < c->position &&
+                c->holdings[k].alloc_answered > r->issued;
+    return moves;
+}
+
+/* Pages that one request frees change together. Whoever died before an answer may have
+ * taken some of them since, from the end: the page freed last goes first. */
 static bool request_is_whole(const struct claims *c, const struct request *r,
                              const struct oracle *oracle)
 {
-    unsigned seen = 0;
+    uint64_t free_pages = 0, taken = 0;
 
     for (uint64_t i = 0; i < r->what.count; i++) {
         const uint64_t id = r->what.ids[i];
-        bool moves_on = false;
+        const unsigned state = state_in(oracle, id);
 
-        for (size_t k = 0; k < c->holding_count; k++)
-            moves_on |= c->holdings[k].page_id == id &&
-                        c->holdings[k].alloc_issued < c->position &&
-                        c->holdings[k].alloc_answered > r->issued;
-        if (!moves_on)
-            seen |= state_in(oracle, id);
+        if (moves_on(c, r, id))
+            continue;
+        if (state == CLAIM_FREE && taken > 0)
+            return false; /* a page that was freed before one that is not */
+        free_pages += state == CLAIM_FREE;
+        taken += state != CLAIM_FREE;
     }
-    return (seen & (seen - 1)) == 0;
+    return free_pages == 0 || taken <= c->unanswered;
 }
 
 bool claims_fit(struct claims *c, const struct oracle *oracle,
