@@ -297,7 +297,8 @@ static void records_of_another_generation_are_not_replayed(void **state)
 static int open_when_free(const char *path, int ready)
 {
     char journal[256], reason[PF_REASON_SIZE];
-    const struct pf_options options = {.require_rw = true};
+    /* reading asks for nothing but the lock; to write, nobody else may have it open */
+    const struct pf_options options = {.read_only = true};
     pf_store *store = NULL;
     pf_err err = PF_E_LOCKED;
 

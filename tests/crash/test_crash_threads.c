@@ -166,7 +166,7 @@ static void what_threads_were_told_survives_power_cuts(void **state)
 {
     const char *only = getenv("PF_CRASH_SEED");
     const bool most = getenv("PF_TEST_SOAK") != NULL;
-    const unsigned seeds = most ? 200 : scaled(4, 30);
+    const unsigned seeds = most ? 200 : scaled(4, 12);
     uint64_t first = 1, last = seeds;
     struct judge_start start;
     struct cuts r;
@@ -174,7 +174,7 @@ static void what_threads_were_told_survives_power_cuts(void **state)
     (void)state;
     start_make(&start, &spec);
     cuts_init(&r, &start);
-    r.limit = scaled(8, 16);
+    r.limit = most ? 24 : 8;
     if (only != NULL)
         first = last = strtoull(only, NULL, 10);
     for (uint64_t seed = first; seed <= last && !judge_is_done(&r.judge); seed++)
