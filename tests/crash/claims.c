@@ -208,7 +208,8 @@ void claims_load(struct claims *c, const struct trace *trace)
         else if (record->type == TRACE_ACK)
             note_answer(c, record, at);
     }
-    qsort(c->holdings, c->holding_count, sizeof(*c->holdings), by_page_and_time);
+    if (c->holding_count > 0) /* nothing may have been answered yet */
+        qsort(c->holdings, c->holding_count, sizeof(*c->holdings), by_page_and_time);
     for (size_t i = 0; i < c->request_count; i++)
         if (c->requests[i].what.kind == TRACE_ALLOC && c->requests[i].issued != never &&
             c->requests[i].answered == never)
