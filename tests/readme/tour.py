@@ -4,9 +4,9 @@
 usage: tour.py README.md
 
 A block that follows the line `<!-- tested -->` is run, all such blocks in one bash, in an
-empty directory, with the freshly built pagefs first in PATH. `$ ` starts a command, `> `
-goes on with it, everything else is expected output, stdout and stderr as a terminal would
-show them. A line `...` stands for any lines. Prints TAP: one case a command.
+empty directory (but for `tests`, a link to those of the README), with the freshly built
+pagefs first in PATH. `$ ` starts a command, `> ` goes on with it, everything else is
+expected output, stdout and stderr as a terminal would show them. A line `...` stands for any lines. Prints TAP: one case a command.
 """
 
 import os
@@ -86,6 +86,8 @@ def main():
             print(f"ok {number} - {command.splitlines()[0]} # SKIP cannot open /dev/fuse")
         return 0
     directory = tempfile.mkdtemp(prefix="pt-tour-")
+    tests = os.path.join(os.path.dirname(os.path.abspath(sys.argv[1])), "tests")
+    os.symlink(tests, os.path.join(directory, "tests"))
     failed = 0
     try:
         outputs = run([command for command, _ in tour], directory)
