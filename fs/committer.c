@@ -78,8 +78,10 @@ static void tell_failure(struct committer *c)
 {
     struct pf_info info;
 
+    if (pf_writable(c->ctx->store) || c->failure_told)
+        return; /* asked after each batch: the sentences of pf_info cost 2 us */
     pf_info_get(c->ctx->store, &info);
-    if (!info.failed || c->failure_told)
+    if (!info.failed)
         return;
     c->failure_told = true;
     message(c->ctx->source, "read-only from now on: %s; unmount and mount again",
@@ -175,8 +177,8 @@ void committer_submit(struct committer *committer, struct change *change)
 {
     pthread_mutex_lock(&committer->lock);
     queue_put(&committer->queue, change);
-    pthread_cond_signal(&committer->more);
     pthread_mutex_unlock(&committer->lock);
+    pthread_cond_signal(&committer->more); /* not sooner: it would wake up to wait for us */
 }
 
 void committer_submit_executed(struct committer *committer, struct change *change)
