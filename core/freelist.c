@@ -156,15 +156,27 @@ void freelist_clear(struct freelist *fl)
 
 /* ---- getting to know the blocks ---- */
 
-/* Add one page of a block that is being visited. F4: it must be new to us. */
-static pf_err adopt_page(struct freelist *fl, uint64_t trunk_id, uint64_t page_id)
+/* How many of the leaves at `leaf` have ids that follow one another, upwards. */
+static uint32_t run_length(const uint64_t *leaf, uint32_t count)
+{
+    uint32_t n = 1;
+    while (n < count && leaf[n] == leaf[0] + n)
+        n++;
+    return n;
+}
+
+/* Add pages of a block that is being visited. F4: they must be new to us. */
+static pf_err adopt_run(struct freelist *fl, uint64_t trunk_id, uint64_t first,
+                        uint32_t count)
 {
     bool added;
-    if (page_id < PF_FIRST_PAGE || page_id >= fl->page_limit)
+    uint64_t popped;
+    if (first < PF_FIRST_PAGE || first >= fl->page_limit ||
+        count > fl->page_limit - first)
         return corrupt(fl, trunk_id, "lists a page that does not exist");
-    if (pageset_has(&fl->popped, page_id))
+    if (pageset_next(&fl->popped, first, &popped) && popped - first < count)
         return corrupt(fl, trunk_id, "lists a page that was on the list before");
-    const pf_err err = pageset_add(&fl->free, page_id, &added);
+    const pf_err err = pageset_add_run(&fl->free, first, count, &added);
     if (err == PF_OK && !added)
         return corrupt(fl, trunk_id, "lists a page that is on the list twice");
     return err;
@@ -172,13 +184,17 @@ static pf_err adopt_page(struct freelist *fl, uint64_t trunk_id, uint64_t page_i
 
 static pf_err adopt_pages(struct freelist *fl, const struct trunk *t)
 {
-    pf_err err = adopt_page(fl, t->page_id, t->page_id);
+    pf_err err = adopt_run(fl, t->page_id, t->page_id, 1);
     if (err != PF_OK)
         return err;
     uint32_t done = 0;
-    while (done < t->leaf_count &&
-           (err = adopt_page(fl, t->page_id, t->leaf[done])) == PF_OK)
-        done++;
+    while (done < t->leaf_count) {
+        const uint32_t n = run_length(t->leaf + done, t->leaf_count - done);
+        err = adopt_run(fl, t->page_id, t->leaf[done], n);
+        if (err != PF_OK)
+            break;
+        done += n;
+    }
     if (err != PF_OK) {
         while (done > 0)
             (void)pageset_remove(&fl->free, t->leaf[--done]);
@@ -296,29 +312,41 @@ static pf_err push_trunk(struct freelist *fl, struct batch *batch, uint64_t page
     return PF_OK;
 }
 
-static pf_err push_leaf(struct freelist *fl, struct batch *batch, uint64_t page_id)
+/* As many as the newest block has room for. */
+static pf_err push_leaves(struct freelist *fl, struct batch *batch, uint64_t first,
+                          uint64_t count, uint64_t *out_pushed)
 {
     struct fl_entry *top = fl->newest;
+    const uint32_t room = TRUNK_MAX_LEAVES - top->leaf_count;
+    const uint32_t n = count < room ? (uint32_t)count : room;
     if (!top->block->dirty && batch_prepare(batch, top->page_id, PF_PAGE_SIZE) != PF_OK)
         return PF_E_NO_MEMORY;
-    top->block->trunk.leaf[top->leaf_count++] = page_id;
+    uint64_t *leaf = top->block->trunk.leaf + top->leaf_count;
+    for (uint32_t i = 0; i < n; i++)
+        leaf[i] = first + i;
+    top->leaf_count += n;
     top->block->trunk.leaf_count = top->leaf_count;
     mark_dirty(fl, top->block);
+    *out_pushed = n;
     return PF_OK;
+}
+
+static bool push_needs_trunk(const struct freelist *fl)
+{
+    return fl->newest == NULL || fl->newest->leaf_count == TRUNK_MAX_LEAVES;
 }
 
 pf_err freelist_push(struct freelist *fl, struct batch *batch, uint64_t page_id)
 {
     bool added;
+    uint64_t pushed;
     pf_err err = pageset_add(&fl->free, page_id, &added);
     if (err == PF_OK && !added)
         err = PF_E_ALREADY_FREE;
     if (err != PF_OK)
         return err;
-    if (fl->newest == NULL || fl->newest->leaf_count == TRUNK_MAX_LEAVES)
-        err = push_trunk(fl, batch, page_id);
-    else
-        err = push_leaf(fl, batch, page_id);
+    err = push_needs_trunk(fl) ? push_trunk(fl, batch, page_id)
+                               : push_leaves(fl, batch, page_id, 1, &pushed);
     if (err != PF_OK) {
         (void)pageset_remove(&fl->free, page_id);
         return err;
@@ -326,6 +354,32 @@ pf_err freelist_push(struct freelist *fl, struct batch *batch, uint64_t page_id)
     fl->total++;
     list_changed(fl);
     return PF_OK;
+}
+
+pf_err freelist_push_run(struct freelist *fl, struct batch *batch, uint64_t first,
+                         uint64_t count, uint64_t *out_pushed)
+{
+    bool added;
+    uint64_t done = 0, n;
+    pf_err err = pageset_add_run(&fl->free, first, count, &added);
+    if (err == PF_OK && !added)
+        err = PF_E_ALREADY_FREE;
+    *out_pushed = 0;
+    if (err != PF_OK)
+        return err;
+    while (err == PF_OK && done < count) {
+        n = 1;
+        err = push_needs_trunk(fl)
+                  ? push_trunk(fl, batch, first + done)
+                  : push_leaves(fl, batch, first + done, count - done, &n);
+        done += err == PF_OK ? n : 0;
+    }
+    if (done < count)
+        (void)pageset_remove_run(&fl->free, first + done, count - done);
+    fl->total += done;
+    list_changed(fl);
+    *out_pushed = done;
+    return err;
 }
 
 /* Remember ids that a pop will take, until all blocks are known (F4). */
@@ -400,9 +454,16 @@ static void pop_leaves(struct freelist *fl, uint32_t count, uint64_t *out_page_i
 {
     struct fl_entry *top = fl->newest;
     const uint64_t *leaf = top->block->trunk.leaf + top->leaf_count;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0, n; i < count; i += n) {
+        n = 1; /* ids that follow one another downwards */
         out_page_ids[i] = *--leaf;
-        (void)pageset_remove(&fl->free, *leaf);
+        while (i + n < count && leaf[-1] == *leaf - 1) {
+            out_page_ids[i + n++] = *--leaf;
+        }
+        if (n == 1)
+            (void)pageset_remove(&fl->free, *leaf);
+        else
+            (void)pageset_remove_run(&fl->free, *leaf, n);
     }
     top->leaf_count -= count;
     top->block->trunk.leaf_count = top->leaf_count;
@@ -550,9 +611,7 @@ void freelist_cut(struct freelist *fl, struct batch *batch, uint64_t first,
         if (entry->hit)
             cut_block(fl, batch, entry, first, count);
     }
-    for (uint64_t i = 0; i < count; i++)
-        if (pageset_remove(&fl->free, first + i))
-            fl->total--;
+    fl->total -= pageset_remove_run(&fl->free, first, count);
     if (fl->newest != NULL)
         mark_dirty(fl, fl->newest->block); /* it carries the total */
     list_changed(fl);

@@ -79,6 +79,10 @@ void freelist_trim(struct freelist *fl);
 
 /* Put a page on top. PF_E_ALREADY_FREE, PF_E_NO_MEMORY: nothing changed. */
 PF_CHECK pf_err freelist_push(struct freelist *fl, struct batch *batch, uint64_t page_id);
+/* The same for first .. first + count - 1, in this order. PF_E_NO_MEMORY: done for the
+ * first *out_pushed of them. */
+PF_CHECK pf_err freelist_push_run(struct freelist *fl, struct batch *batch,
+                                  uint64_t first, uint64_t count, uint64_t *out_pushed);
 /* Make the next `count` pops safe from failing: the blocks they empty, and the one that
  * is newest then, must be in memory. */
 PF_CHECK pf_err freelist_pop_prepare(struct freelist *fl, struct batch *batch,

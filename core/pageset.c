@@ -114,6 +114,74 @@ static void leaf_delete(struct pageset_leaf *leaf, unsigned place)
     list_of(leaf)[at] = list_of(leaf)[leaf->count];
 }
 
+/* Bits place .. place + count - 1, as far as they lie in the word of `place`. */
+static uint64_t word_mask(unsigned place, unsigned count)
+{
+    const uint64_t ones = count >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1;
+    return ones << (place % 64);
+}
+
+/* To the next word: how many places that is, `count` at most. */
+static unsigned word_step(unsigned place, unsigned count)
+{
+    const unsigned step = 64 - place % 64;
+    return step < count ? step : count;
+}
+
+/* Is one of the places place .. place + count - 1 a member? */
+static bool leaf_has_any(const struct pageset_leaf *leaf, unsigned place, unsigned count)
+{
+    if (!leaf->dense) {
+        for (unsigned i = 0; i < leaf->count; i++)
+            if (list_of(leaf)[i] - place < count)
+                return true;
+        return false;
+    }
+    for (unsigned step; count > 0; place += step, count -= step) {
+        step = word_step(place, count);
+        if ((bits_of(leaf)[place / 64] & word_mask(place, step)) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* None of them is a member, and there is room. */
+static void leaf_insert_run(struct pageset_leaf *leaf, unsigned place, unsigned count)
+{
+    if (!leaf->dense) {
+        while (count-- > 0)
+            list_of(leaf)[leaf->count++] = (uint16_t)place++;
+        return;
+    }
+    leaf->count = (uint16_t)(leaf->count + count);
+    for (unsigned step; count > 0; place += step, count -= step) {
+        step = word_step(place, count);
+        bits_of(leaf)[place / 64] |= word_mask(place, step);
+    }
+}
+
+/* Those that are members; how many they were. */
+static unsigned leaf_delete_run(struct pageset_leaf *leaf, unsigned place, unsigned count)
+{
+    unsigned deleted = 0;
+    if (!leaf->dense) {
+        for (unsigned i = leaf->count; i-- > 0;)
+            if (list_of(leaf)[i] - place < count) {
+                list_of(leaf)[i] = list_of(leaf)[--leaf->count];
+                deleted++;
+            }
+        return deleted;
+    }
+    for (unsigned step; count > 0; place += step, count -= step) {
+        step = word_step(place, count);
+        uint64_t *word = &bits_of(leaf)[place / 64];
+        deleted += (unsigned)__builtin_popcountll(*word & word_mask(place, step));
+        *word &= ~word_mask(place, step);
+    }
+    leaf->count = (uint16_t)(leaf->count - deleted);
+    return deleted;
+}
+
 static struct pageset_leaf *leaf_densified(const struct pageset_leaf *sparse)
 {
     struct pageset_leaf *leaf = leaf_new(true);
@@ -296,33 +364,100 @@ static void reshape(struct pageset *set, void **slot, struct pageset_leaf *shape
 
 /* ---- the set ---- */
 
+/* The region's leaf, made when there is none, with room for `count` more members. */
+static struct pageset_leaf *leaf_with_room(struct pageset *set, uint64_t region,
+                                           unsigned count)
+{
+    void **slot = make_slot(set, region);
+    if (slot == NULL)
+        return NULL;
+    struct pageset_leaf *leaf = *slot;
+    if (!leaf->dense && leaf->count + count > SPARSE_MAX) {
+        struct pageset_leaf *dense = leaf_densified(leaf);
+        if (dense == NULL) {
+            prune(set, region);
+            return NULL;
+        }
+        reshape(set, slot, dense);
+        leaf = dense;
+    }
+    set->last_region = region;
+    set->last_leaf = leaf;
+    return leaf;
+}
+
 pf_err pageset_add(struct pageset *set, uint64_t id, bool *out_added)
 {
     const uint64_t region = region_of(id);
     struct pageset_leaf *leaf = leaf_of(set, region);
-    if (leaf != NULL && leaf_has(leaf, place_of(id))) {
-        *out_added = false;
+    *out_added = leaf == NULL || !leaf_has(leaf, place_of(id));
+    if (!*out_added)
         return PF_OK;
-    }
-    if (leaf == NULL || (!leaf->dense && leaf->count == SPARSE_MAX)) {
-        void **slot = make_slot(set, region);
-        if (slot == NULL)
-            return PF_E_NO_MEMORY;
-        leaf = *slot;
-        if (!leaf->dense && leaf->count == SPARSE_MAX) {
-            struct pageset_leaf *dense = leaf_densified(leaf);
-            if (dense == NULL)
-                return PF_E_NO_MEMORY;
-            reshape(set, slot, dense);
-            leaf = dense;
-        }
-        set->last_region = region;
-        set->last_leaf = leaf;
-    }
+    if (leaf == NULL || (!leaf->dense && leaf->count == SPARSE_MAX))
+        leaf = leaf_with_room(set, region, 1);
+    if (leaf == NULL)
+        return PF_E_NO_MEMORY;
     leaf_insert(leaf, place_of(id));
     set->count++;
-    *out_added = true;
     return PF_OK;
+}
+
+/* The part of a run that lies in the region of `first`. */
+static unsigned part_in_region(uint64_t first, uint64_t count)
+{
+    const unsigned left = REGION_PAGES - place_of(first);
+    return count < left ? (unsigned)count : left;
+}
+
+/* All of one region. */
+static pf_err add_part(struct pageset *set, uint64_t first, unsigned count,
+                       bool *out_added)
+{
+    const uint64_t region = region_of(first);
+    const unsigned place = place_of(first);
+    struct pageset_leaf *leaf = leaf_of(set, region);
+    *out_added = leaf == NULL || !leaf_has_any(leaf, place, count);
+    if (!*out_added)
+        return PF_OK;
+    if (leaf == NULL || (!leaf->dense && leaf->count + count > SPARSE_MAX))
+        leaf = leaf_with_room(set, region, count);
+    if (leaf == NULL)
+        return PF_E_NO_MEMORY;
+    leaf_insert_run(leaf, place, count);
+    set->count += count;
+    return PF_OK;
+}
+
+pf_err pageset_add_run(struct pageset *set, uint64_t first, uint64_t count,
+                       bool *out_added)
+{
+    pf_err err = PF_OK;
+    bool added = true;
+    uint64_t done = 0;
+    if (count == 1)
+        return pageset_add(set, first, out_added);
+    while (done < count && added && err == PF_OK) {
+        const unsigned part = part_in_region(first + done, count - done);
+        err = add_part(set, first + done, part, &added);
+        done += added && err == PF_OK ? part : 0;
+    }
+    if (done < count)
+        (void)pageset_remove_run(set, first, done);
+    *out_added = added;
+    return err;
+}
+
+/* After members were taken out of a leaf. */
+static void shrink_leaf(struct pageset *set, uint64_t region, struct pageset_leaf *leaf)
+{
+    if (leaf->count == 0) {
+        prune(set, region);
+    } else if (leaf->dense && leaf->count <= SPARSE_AGAIN) {
+        struct pageset_leaf *thin = leaf_thinned(leaf);
+        void **slot = leaf_slot(set, region);
+        if (thin != NULL && slot != NULL) /* otherwise it just stays a bitmap */
+            reshape(set, slot, thin);
+    }
 }
 
 bool pageset_remove(struct pageset *set, uint64_t id)
@@ -333,15 +468,36 @@ bool pageset_remove(struct pageset *set, uint64_t id)
         return false;
     leaf_delete(leaf, place_of(id));
     set->count--;
-    if (leaf->count == 0) {
-        prune(set, region);
-    } else if (leaf->dense && leaf->count <= SPARSE_AGAIN) {
-        struct pageset_leaf *thin = leaf_thinned(leaf);
-        void **slot = leaf_slot(set, region);
-        if (thin != NULL && slot != NULL) /* otherwise it just stays a bitmap */
-            reshape(set, slot, thin);
-    }
+    shrink_leaf(set, region, leaf);
     return true;
+}
+
+/* All of one region. */
+static unsigned remove_part(struct pageset *set, uint64_t first, unsigned count)
+{
+    const uint64_t region = region_of(first);
+    struct pageset_leaf *leaf = leaf_of(set, region);
+    const unsigned removed =
+        leaf == NULL ? 0 : leaf_delete_run(leaf, place_of(first), count);
+    if (removed > 0) {
+        set->count -= removed;
+        shrink_leaf(set, region, leaf);
+    }
+    return removed;
+}
+
+uint64_t pageset_remove_run(struct pageset *set, uint64_t first, uint64_t count)
+{
+    uint64_t removed = 0;
+    if (count == 1)
+        return pageset_remove(set, first);
+    while (count > 0) {
+        const unsigned part = part_in_region(first, count);
+        removed += remove_part(set, first, part);
+        first += part;
+        count -= part;
+    }
+    return removed;
 }
 
 bool pageset_has(struct pageset *set, uint64_t id)

@@ -25,8 +25,13 @@ void pageset_clear(struct pageset *set);
 /* *out_added: false when it was there already. PF_E_NO_MEMORY leaves the set as it was.
  */
 PF_CHECK pf_err pageset_add(struct pageset *set, uint64_t id, bool *out_added);
+/* The same for first .. first + count - 1: all of them, or none when one was there. */
+PF_CHECK pf_err pageset_add_run(struct pageset *set, uint64_t first, uint64_t count,
+                                bool *out_added);
 /* True when it was there. */
 bool pageset_remove(struct pageset *set, uint64_t id);
+/* Remove those of first .. first + count - 1 that are there; how many they were. */
+uint64_t pageset_remove_run(struct pageset *set, uint64_t first, uint64_t count);
 bool pageset_has(struct pageset *set, uint64_t id);
 /* The lowest member >= from; false when there is none. */
 bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id);
