@@ -6,11 +6,11 @@
  * would promise something about frees that cannot happen. */
 static pf_err pin_begin(pf_store *store)
 {
-    if (!pf_writable(store))
-        return PF_E_READ_ONLY;
-    const pf_err err = load_for_query(store);
-    if (err == PF_OK)
-        pthread_mutex_lock(&store->lock);
+    pthread_mutex_lock(&store->lock);
+    pf_err err = store->mode == PF_MODE_RO || store->failed ? PF_E_READ_ONLY
+                                                            : query_list_locked(store);
+    if (err != PF_OK)
+        pthread_mutex_unlock(&store->lock);
     return err;
 }
 
@@ -108,16 +108,22 @@ pf_err pf_pages_unpin(pf_store *store, const struct pf_range *ranges, size_t ran
     return pin_batch(store, ranges, range_count, false, out_bad_id);
 }
 
+static pf_err pin_or_unpin(pf_store *store, uint64_t page_id, bool pin)
+{
+    const pf_err err = pin_begin(store);
+    if (err != PF_OK)
+        return err;
+    return pin_end(store, pin_or_unpin_locked(store, page_id, pin));
+}
+
 pf_err pf_page_pin(pf_store *store, uint64_t page_id)
 {
-    const struct pf_range range = {.first = page_id, .count = 1};
-    return pin_batch(store, &range, 1, true, NULL);
+    return pin_or_unpin(store, page_id, true);
 }
 
 pf_err pf_page_unpin(pf_store *store, uint64_t page_id)
 {
-    const struct pf_range range = {.first = page_id, .count = 1};
-    return pin_batch(store, &range, 1, false, NULL);
+    return pin_or_unpin(store, page_id, false);
 }
 
 pf_err pf_page_unpin_all(pf_store *store, uint64_t page_id)

@@ -35,30 +35,35 @@ uint32_t pins_holds_of(const struct pins *pins, uint64_t page_id)
     return count == NULL ? 0 : (uint32_t)*count;
 }
 
+static pf_err add_first(struct pins *pins, uint64_t page_id, bool hold)
+{
+    bool added;
+    pf_err err = idmap_reserve(&pins->count, 1);
+    if (err == PF_OK)
+        err = pageset_add(&pins->pages, page_id, &added);
+    if (err == PF_OK)
+        idmap_put(&pins->count, page_id, packed(1, hold));
+    return err;
+}
+
 pf_err pins_add(struct pins *pins, uint64_t page_id, bool hold)
 {
-    const uint32_t all = pins_of(pins, page_id);
-    const uint32_t holds = pins_holds_of(pins, page_id);
+    uint64_t *count = idmap_get(&pins->count, page_id);
+    if (count == NULL)
+        return add_first(pins, page_id, hold);
+    const uint32_t all = (uint32_t)(*count >> 32), holds = (uint32_t)*count;
     if (all == UINT32_MAX)
         return PF_E_TOO_MANY_PINS;
-    if (all == 0) {
-        bool added;
-        pf_err err = idmap_reserve(&pins->count, 1);
-        if (err == PF_OK)
-            err = pageset_add(&pins->pages, page_id, &added);
-        if (err != PF_OK)
-            return err;
-    }
-    idmap_put(&pins->count, page_id, packed(all + 1, holds + (hold ? 1 : 0)));
+    *count = packed(all + 1, holds + hold);
     return PF_OK;
 }
 
 pf_err pins_drop(struct pins *pins, uint64_t page_id)
 {
-    const uint32_t all = pins_of(pins, page_id);
-    const uint32_t holds = pins_holds_of(pins, page_id);
-    if (all == 0)
+    const uint64_t *count = idmap_get(&pins->count, page_id);
+    if (count == NULL)
         return PF_E_NOT_PINNED;
+    const uint32_t all = (uint32_t)(*count >> 32), holds = (uint32_t)*count;
     if (all == holds)
         return PF_E_HELD;
     set_counts(pins, page_id, all - 1, holds);

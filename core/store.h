@@ -178,6 +178,8 @@ PF_CHECK pf_err load_top(pf_store *store, uint64_t count);
 PF_CHECK pf_err load_all(pf_store *store);
 /* load_all() for a query that holds nothing. */
 PF_CHECK pf_err load_for_query(pf_store *store);
+/* The same for one that holds `lock`, which is let go of while it reads. query.c */
+PF_CHECK pf_err query_list_locked(pf_store *store);
 /* Contents of a known block. */
 PF_CHECK pf_err load_block(pf_store *store, struct fl_entry *entry);
 /* Mark the blocks that hold pages of this range; bring them and their
