@@ -70,6 +70,47 @@ static void a_page_set_equals_a_naive_set_under_random_operations(void **state)
     }
 }
 
+static void a_page_set_takes_runs_as_it_takes_their_pages(void **state)
+{
+    enum { PAGES = 3 * 4096, LONGEST = 6000 };
+    (void)state;
+    static bool member[PAGES + LONGEST];
+    for (uint64_t seed = 1; seed <= scaled(3, 20); seed++) {
+        struct pageset set = {0};
+        uint64_t rng = seed * 0x9E3779B97F4A7C15u;
+        memset(member, 0, sizeof member);
+        for (int step = 0; step < 3000; step++) {
+            const uint64_t first = rng_below(&rng, PAGES);
+            /* with odd seeds regions stay lists: only removals are long */
+            const bool lists = seed % 2 != 0;
+            const bool adding = rng_below(&rng, 3000) > (uint64_t)(lists ? 800 : step);
+            const bool is_long = lists ? !adding : step % 7 == 0;
+            const uint64_t count = rng_below(&rng, is_long ? LONGEST : lists ? 5 : 40);
+            const uint64_t before = set.count;
+            uint64_t members = 0;
+            for (uint64_t i = first; i < first + count; i++)
+                members += member[i];
+            bool added = false;
+            if (adding) {
+                assert_ok(pageset_add_run(&set, first, count, &added));
+                assert_int_equal(added, members == 0);
+                assert_u64(before + (added ? count : 0), set.count);
+            } else {
+                assert_u64(members, pageset_remove_run(&set, first, count));
+                assert_u64(before - members, set.count);
+            }
+            for (uint64_t i = first; i < first + count && (added || !adding); i++)
+                member[i] = adding;
+            for (uint64_t i = first; i < first + count; i++)
+                assert_int_equal(pageset_has(&set, i), member[i]);
+        }
+        for (uint64_t i = 0; i < PAGES + LONGEST; i++)
+            assert_int_equal(pageset_remove(&set, i), member[i]);
+        assert_u64(0, set.count);
+        assert_u64(0, set.bytes);
+    }
+}
+
 static void the_next_gap_is_the_first_id_that_is_missing(void **state)
 {
     (void)state;
@@ -161,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_set_equals_a_naive_set_under_random_operations),
+        cmocka_unit_test(a_page_set_takes_runs_as_it_takes_their_pages),
         cmocka_unit_test(the_next_gap_is_the_first_id_that_is_missing),
         cmocka_unit_test(a_page_set_takes_a_bit_a_page_where_it_is_full),
         cmocka_unit_test(an_id_map_equals_a_naive_map_under_random_operations),
