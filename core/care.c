@@ -45,13 +45,8 @@ pf_err pf_shrink(pf_store *store, uint64_t *out_pages)
         pthread_mutex_unlock(&store->lock);
         count = store->total_pages - first;
         if (count > 0)
-            err = change_take(store, first, count, 0);
+            err = change_cut_end(store, first);
         if (err == PF_OK && count > 0) {
-            pthread_mutex_lock(&store->lock);
-            store->total_pages = first;
-            store->fl.page_limit = first;
-            store->file_size = nominal_size(first);
-            pthread_mutex_unlock(&store->lock);
             err = change_commit_now(store);
             if (err == PF_OK) /* J8 */
                 err = commit_checkpoint(store);

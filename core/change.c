@@ -171,19 +171,49 @@ static pf_err take_prepare(pf_store *store, uint64_t first, uint64_t count, uint
     return err;
 }
 
+/* Take free pages first .. first + count - 1 out of the list. take_prepare() was called.
+ */
+static pf_err cut_locked(pf_store *store, uint64_t first, uint64_t count)
+{
+    const pf_err err =
+        count > 0 ? freelist_cut_prepare(&store->fl, &store->pending, first, count)
+                  : PF_OK;
+    if (err == PF_OK && count > 0)
+        freelist_cut(&store->fl, &store->pending, first, count);
+    return err;
+}
+
 /* Take free pages first .. first + count - 1 out of the list, and grow the
  * file. */
 pf_err change_take(pf_store *store, uint64_t first, uint64_t count, uint64_t grow)
 {
     pf_err err = take_prepare(store, first, count, grow);
     pthread_mutex_lock(&store->lock);
-    if (err == PF_OK && count > 0)
-        err = freelist_cut_prepare(&store->fl, &store->pending, first, count);
+    if (err == PF_OK)
+        err = cut_locked(store, first, count);
     if (err == PF_OK) {
-        if (count > 0)
-            freelist_cut(&store->fl, &store->pending, first, count);
         grow_locked(store, grow);
         store->counters.allocations += count + grow;
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (err != PF_OK)
+        load_forget_hits(store);
+    return err;
+}
+
+/* Take the free pages from `first` on out of the list and let the file end before them:
+ * in one step, so that nobody sees them allocated in between. */
+pf_err change_cut_end(pf_store *store, uint64_t first)
+{
+    const uint64_t count = store->total_pages - first;
+    pf_err err = take_prepare(store, first, count, 0);
+    pthread_mutex_lock(&store->lock);
+    if (err == PF_OK)
+        err = cut_locked(store, first, count);
+    if (err == PF_OK) {
+        store->total_pages = first;
+        store->fl.page_limit = first;
+        store->file_size = nominal_size(first);
     }
     pthread_mutex_unlock(&store->lock);
     if (err != PF_OK)

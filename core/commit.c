@@ -286,7 +286,7 @@ static void take_locked(pf_store *store, struct transaction *t)
     t->fill = store->cannot_reserve;
     store->inflight = store->pending;
     store->pending = (struct batch){0};
-    store->batches++;
+    store->batch_moves++;
 }
 
 /* A checkpoint is a good moment to ask who else has the file: what is on its way is in
@@ -333,6 +333,7 @@ static pf_err lead_locked(pf_store *store)
         store->counters.commits++;
     }
     batch_clear(&store->inflight);
+    store->batch_moves++; /* what was read meanwhile may lack what is gone now */
     return err;
 }
 

@@ -53,8 +53,11 @@ static pf_err fetch(void *ctx, uint64_t first_id, unsigned count, uint8_t *bytes
 {
     pf_store *store = ctx;
     size_t got = 0;
-    if (count == 1 && first_id < pf_total_pages(store))
-        return pf_page_read(store, first_id, bytes);
+    if (count == 1 && first_id < pf_total_pages(store)) {
+        const pf_err err = pf_page_read(store, first_id, bytes);
+        if (err != PF_E_NO_PAGE) /* a shrink has just taken it */
+            return err;
+    }
     if (first_id > PF_MAX_PAGE_ID)
         return PF_E_IO;
     memset(bytes, 0, (size_t)count * PF_PAGE_SIZE);

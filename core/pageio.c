@@ -36,10 +36,10 @@ static void read_header(pf_store *store, uint8_t page[PF_PAGE_SIZE])
     header_encode(&header, page);
 }
 
-/* A leader writes to the file without holding `lock`. While no new batch was
- * taken, all it may be writing is in `inflight` and laid over what was read;
- * when one was, the read may be half old, half new: again, in the end with
- * batches kept from starting. */
+/* A leader writes to the file without holding `lock`. While no batch begins or
+ * ends, all it may be writing is in `inflight` and laid over what was read;
+ * when one does, the read may be half old, half new: again, in the end with
+ * batches kept from both. */
 pf_err pf_page_read(pf_store *store, uint64_t page_id, uint8_t *page)
 {
     enum { TRIES = 4 };
@@ -54,17 +54,19 @@ pf_err pf_page_read(pf_store *store, uint64_t page_id, uint8_t *page)
     }
     pthread_mutex_lock(&store->lock);
     for (int i = 0;; i++) {
-        const uint64_t batches = store->batches;
+        const uint64_t moves = store->batch_moves;
         const uint64_t file_end = store->file_end;
         if (i < TRIES)
             pthread_mutex_unlock(&store->lock);
         err = read_file(store, page_id, file_end, page);
         if (i < TRIES)
             pthread_mutex_lock(&store->lock);
-        if (batches == store->batches)
+        if (moves == store->batch_moves)
             break;
     }
-    if (err == PF_OK)
+    if (page_id >= store->total_pages) /* a shrink has just taken it away */
+        err = PF_E_NO_PAGE;
+    else if (err == PF_OK)
         pageio_overlay_locked(store, page_id, page);
     else if (err == PF_E_STALE)
         store_fail_locked(store, err, "the file was truncated by someone else");

@@ -61,8 +61,8 @@ struct pf_store {
     bool committing;
     struct batch inflight; /* what the leader brings to the disk now */
     uint64_t durable_lsn;
-    uint64_t batches;         /* taken by a leader so far: tells readers that one began */
-    uint64_t file_end;        /* size of the database when the last commit ended */
+    uint64_t batch_moves; /* batches taken by a leader, and done with: tells readers */
+    uint64_t file_end;    /* size of the database when the last commit ended */
     uint64_t journal_records; /* in this generation, when the last leader ended */
     /* latch */
     bool failed;
@@ -135,6 +135,9 @@ pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn);
  * pages. Everything is known (load_all); `writer` held. */
 PF_CHECK pf_err change_take(pf_store *store, uint64_t first, uint64_t count,
                             uint64_t grow);
+/* Take the free pages from `first` to the last off the list and out of the file. The
+ * same. */
+PF_CHECK pf_err change_cut_end(pf_store *store, uint64_t first);
 
 /* Make everything durable before `writer` is released: for changes after which nothing
  * may share their commit. A shrink is one: pages that grew back in it would show old

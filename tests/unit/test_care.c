@@ -32,6 +32,19 @@ static void shrink_gives_back_exactly_the_trailing_free_pages(void **state)
     assert_u64(900, alloc_one(t->store));
 }
 
+static void a_shrink_counts_as_no_allocation(void **state)
+{
+    struct scratch *t = *state;
+    uint64_t given_back = 0;
+
+    scratch_create(t, 100);
+    free_range(t->store, 90, 10);
+    assert_ok(pf_shrink(t->store, &given_back));
+    assert_u64(10, given_back);
+    assert_u64(0, stats_of(t->store).allocations);
+    assert_u64(10, stats_of(t->store).deallocations);
+}
+
 static void shrink_without_trailing_free_pages_changes_nothing(void **state)
 {
     struct scratch *t = *state;
@@ -264,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(shrink_gives_back_exactly_the_trailing_free_pages),
+        SCRATCH_TEST(a_shrink_counts_as_no_allocation),
         SCRATCH_TEST(shrink_without_trailing_free_pages_changes_nothing),
         SCRATCH_TEST(a_database_can_shrink_to_its_two_reserved_pages),
         SCRATCH_TEST(pages_that_come_back_after_a_shrink_read_as_zeros),
