@@ -40,7 +40,7 @@ static void judge_one(struct cuts *r, uint64_t position)
     const struct oracle_source source = judge_source(disk);
     if (!oracle_read(&judge->oracle, &source))
         judge_say(judge, "position %" PRIu64 ": %s", position, judge->oracle.finding);
-    else if (oracle_finds_stale_trunk(&judge->oracle, &source))
+    else if (oracle_finds_stale_trunk(&judge->oracle, &source, NULL, 0))
         judge_say(judge, "position %" PRIu64 ": %s", position, judge->oracle.finding);
     else if (!claims_fit(r->claims, &judge->oracle, &source, why, sizeof(why)))
         judge_say(judge, "position %" PRIu64 ": %s", position, why);

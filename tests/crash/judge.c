@@ -40,6 +40,7 @@ void judge_clear(struct judge *judge)
     imagemap_clear(&judge->seen);
     imagemap_clear(&judge->seen_in_recovery);
     free(judge->untouched);
+    free(judge->plain);
     free(judge->journal_bytes);
 }
 
@@ -48,6 +49,7 @@ void judge_use(struct judge *judge, const struct judge_start *start)
     judge->start = start;
     judge->untouched =
         must_realloc(judge->untouched, (size_t)start->model.total_pages + 1);
+    judge->plain = must_realloc(judge->plain, (size_t)start->model.total_pages + 1);
 }
 
 bool judge_is_done(const struct judge *judge)
@@ -120,20 +122,39 @@ static void read_store(void *context, uint64_t offset, void *bytes, size_t lengt
     }
 }
 
-/* Which pages are the very sectors of the start? */
+static void note_touched(struct judge *judge, uint64_t sector)
+{
+    const uint64_t total = judge->start->model.total_pages;
+    const uint64_t at = sector * DISK_SECTOR, end = at + DISK_SECTOR;
+    const uint64_t first = at < HEADER ? 1 : 1 + (at - HEADER) / PF_PAGE_SIZE;
+
+    for (uint64_t id = first; id < total && oracle_page_offset(id) < end; id++)
+        judge->untouched[id] = judge->plain[id] = 0;
+}
+
+/* Which pages are the very sectors of the start, and which of them are no trunks there?
+ * Blocks of sectors first: nearly all of them are as they were. */
 static void find_untouched(struct judge *judge, const struct fd_inode *db)
 {
+    enum { BLOCK = 64 };
     const struct fd_image *start = &judge->start->image;
+    const uint64_t total = judge->start->model.total_pages;
+    const size_t sectors = (size_t)(oracle_nominal_size(total) / DISK_SECTOR + 1);
+    const size_t most = start->count[0] < db->room ? start->count[0] : db->room;
 
-    for (uint64_t id = 1; id < judge->start->model.total_pages; id++) {
-        const uint64_t first = oracle_page_offset(id) / DISK_SECTOR;
-        const uint64_t last = (oracle_page_offset(id + 1) - 1) / DISK_SECTOR;
-        bool same = last < start->count[0] && last < db->room;
+    memset(judge->untouched, 1, (size_t)total);
+    memcpy(judge->plain, judge->start->plain, (size_t)total);
+    for (size_t i = 0; i < most; i += BLOCK) {
+        const size_t n = most - i < BLOCK ? most - i : BLOCK;
 
-        for (uint64_t i = first; i <= last && same; i++)
-            same = db->now[i] == start->sectors[0][i];
-        judge->untouched[id] = same;
+        if (memcmp(db->now + i, start->sectors[0] + i, n * sizeof(db->now[0])) == 0)
+            continue;
+        for (size_t k = i; k < i + n; k++)
+            if (db->now[k] != start->sectors[0][k])
+                note_touched(judge, k);
     }
+    for (size_t i = most; i < sectors; i++)
+        note_touched(judge, i);
 }
 
 static bool header_is_kept(const struct judge *judge, const struct oracle_source *source)
@@ -467,7 +488,8 @@ int judge_image(struct judge *judge, const struct fd_image *image,
             judge_say(judge, "%s", why);
         else if (!pf_writable(store))
             judge_say(judge, "recovered, but read-only");
-        else if (oracle_finds_stale_trunk(&judge->oracle, &source))
+        else if (oracle_finds_stale_trunk(&judge->oracle, &source, judge->plain,
+                                          judge->start->model.total_pages))
             judge_say(judge, "%s", judge->oracle.finding);
         judge->recovered_db = db_hash(&judge->disks[0]);
         store_delete(store);

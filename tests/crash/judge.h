@@ -27,6 +27,7 @@ struct judge_start {
     const char *name;
     struct model model;
     struct fd_image image;
+    uint8_t *plain;          /* a byte a page: it does not begin like a trunk */
     struct arena *arena;     /* of the image */
     struct model_pool *pool; /* of the model's pages */
 };
@@ -57,7 +58,7 @@ struct judge {
     struct crash crashes[2];
     struct oracle oracle;
     struct oracle_replay replay;
-    uint8_t *untouched;
+    uint8_t *untouched, *plain; /* a byte a page of the start, see find_untouched() */
     uint8_t *journal_bytes;
     size_t journal_room;
     uint64_t recovered_db;       /* hash of the database after recovery */

@@ -155,6 +155,15 @@ bool model_is_free(const struct model *m, uint64_t page_id)
     return place_of(m, page_id) != 0;
 }
 
+uint8_t *model_free_map(const struct model *m)
+{
+    uint8_t *map = must_calloc((size_t)m->total_pages, 1);
+
+    for (size_t i = 0; i < m->depth; i++)
+        map[m->stack[i]] = 1;
+    return map;
+}
+
 uint64_t model_alloc(struct model *m)
 {
     if (m->depth > 0)
@@ -178,11 +187,9 @@ void model_take(struct model *m, uint64_t page_id)
 
 uint64_t model_contiguous(struct model *m, uint64_t count)
 {
-    uint8_t *is_free = must_calloc((size_t)m->total_pages, 1);
+    uint8_t *is_free = model_free_map(m);
     uint64_t run = 0, id = 2, first;
 
-    for (size_t i = 0; i < m->depth; i++)
-        is_free[m->stack[i]] = 1;
     for (; id < m->total_pages && run < count; id++)
         run = is_free[id] ? run + 1 : 0;
     free(is_free);

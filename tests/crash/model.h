@@ -43,6 +43,8 @@ void model_start(struct model *m, uint64_t total_pages);
 void model_set_page(struct model *m, uint64_t page_id, const uint8_t *bytes);
 
 bool model_is_free(const struct model *m, uint64_t page_id);
+/* The same for all pages: a byte each, to be freed. */
+uint8_t *model_free_map(const struct model *m);
 /* The page an allocation returns now. */
 uint64_t model_alloc(struct model *m);
 void model_free(struct model *m, uint64_t page_id);

@@ -1,5 +1,6 @@
 #include "oracle.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,10 @@ static uint64_t be(const uint8_t *bytes, unsigned length)
 {
     uint64_t value = 0;
 
+    if (length == 8) {
+        memcpy(&value, bytes, 8);
+        return be64toh(value);
+    }
     for (unsigned i = 0; i < length; i++)
         value = value << 8 | bytes[i];
     return value;
@@ -123,14 +128,14 @@ static uint64_t trunk_sum(const uint8_t *page)
     return XXH3_64bits_withSeed(copy, used, be(page + 8, 8));
 }
 
-static bool has_magic(const uint8_t *page)
+bool oracle_is_trunk_magic(const uint8_t *bytes)
 {
-    return memcmp(page, "PFTRUNK\1", 8) == 0;
+    return memcmp(bytes, "PFTRUNK\1", 8) == 0;
 }
 
 static bool trunk_is_valid(struct oracle *oracle, const uint8_t *page, uint64_t page_id)
 {
-    if (!has_magic(page))
+    if (!oracle_is_trunk_magic(page))
         return broken(oracle, "trunk %" PRIu64 " has no magic", page_id);
     if (be(page + 8, 8) != page_id)
         return broken(oracle, "trunk %" PRIu64 " says it is page %" PRIu64, page_id,
@@ -216,13 +221,16 @@ static bool is_trunk(const struct oracle *oracle, uint64_t page_id)
     return false;
 }
 
-bool oracle_finds_stale_trunk(struct oracle *oracle, const struct oracle_source *source)
+bool oracle_finds_stale_trunk(struct oracle *oracle, const struct oracle_source *source,
+                              const uint8_t *plain, uint64_t plain_count)
 {
     uint8_t page[PAGE];
 
     for (uint64_t id = 2; id < oracle->total_pages; id++) {
+        if (id < plain_count && plain[id] != 0)
+            continue;
         source->read(source->context, oracle_page_offset(id), page, 8);
-        if (!has_magic(page) || is_trunk(oracle, id))
+        if (!oracle_is_trunk_magic(page) || is_trunk(oracle, id))
             continue;
         source->read(source->context, oracle_page_offset(id), page, PAGE);
         if (trunk_is_valid(oracle, page, id)) {

@@ -38,8 +38,12 @@ void oracle_clear(struct oracle *oracle);
 /* Read the header and the whole free list. False: a rule of FORMAT.md is broken, and
  * `finding` says which. May be called again and again with one `oracle`. */
 bool oracle_read(struct oracle *oracle, const struct oracle_source *source);
-/* After oracle_read(): is there a page that is no trunk and yet looks like one? */
-bool oracle_finds_stale_trunk(struct oracle *oracle, const struct oracle_source *source);
+/* After oracle_read(): is there a page that is no trunk and yet looks like one? `plain`
+ * (a byte for each of the first `plain_count` pages) names pages that do not. */
+bool oracle_finds_stale_trunk(struct oracle *oracle, const struct oracle_source *source,
+                              const uint8_t *plain, uint64_t plain_count);
+/* Do these bytes begin like a trunk? */
+bool oracle_is_trunk_magic(const uint8_t *bytes);
 uint64_t oracle_page_offset(uint64_t page_id);
 uint64_t oracle_nominal_size(uint64_t total_pages);
 

@@ -71,9 +71,10 @@ static void forget_group_pages(struct run *run)
 {
     struct model *m = newest(run);
     const struct model *before = &run->states[run->state_count - 2];
+    uint8_t *is_free = model_free_map(m), *was_free = model_free_map(before);
 
     for (size_t i = 0; i < before->depth; i++) {
-        if (model_is_free(m, before->stack[i]))
+        if (is_free[before->stack[i]] != 0)
             continue;
         model_forget_page(m, before->stack[i], MODEL_PAGE);
         if (i + 1 < before->depth && before->pages[before->stack[i]].unknown >= 56)
@@ -82,9 +83,11 @@ static void forget_group_pages(struct run *run)
     for (size_t i = 0; i < m->depth; i++) {
         const uint64_t id = m->stack[i];
 
-        if (m->pages[id].unknown >= 56 || !model_is_free(before, id))
+        if (m->pages[id].unknown >= 56 || id >= before->total_pages || was_free[id] == 0)
             model_forget_page(m, id, m->pages[id].unknown + 56 + 8 * 8);
     }
+    free(is_free);
+    free(was_free);
 }
 
 /* Everything was acknowledged: the disk must show it now, and after any power cut. */
@@ -166,14 +169,17 @@ static uint64_t pick_allocated(struct run *run)
     const struct model *m = newest(run);
     const uint64_t count = m->total_pages - 2;
     const uint64_t from = count == 0 ? 0 : below(run, count);
+    uint8_t *is_free = model_free_map(m);
+    uint64_t found = 0;
 
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && found == 0; i++) {
         const uint64_t id = 2 + (from + i) % count;
 
-        if (!model_is_free(m, id))
-            return id;
+        if (is_free[id] == 0)
+            found = id;
     }
-    return 0;
+    free(is_free);
+    return found;
 }
 
 static pf_err do_free(struct run *run, uint64_t id, uint64_t *lsn)

@@ -98,6 +98,13 @@ void start_make(struct judge_start *start, const struct start_spec *spec)
         abort(); /* the start itself is wrong */
     model_note_trunks(&start->model, &oracle);
     oracle_clear(&oracle);
+    start->plain = must_calloc((size_t)total, 1);
+    for (uint64_t id = 1; id < total; id++) {
+        uint8_t bytes[8];
+
+        source.read(source.context, oracle_page_offset(id), bytes, sizeof(bytes));
+        start->plain[id] = !oracle_is_trunk_magic(bytes);
+    }
 }
 
 static void read_image(void *context, uint64_t offset, void *bytes, size_t length)
@@ -115,6 +122,7 @@ void start_clear(struct judge_start *start)
 {
     model_clear(&start->model);
     fd_image_clear(&start->image);
+    free(start->plain);
     arena_delete(start->arena);
     model_pool_delete(start->pool);
     memset(start, 0, sizeof(*start));

@@ -126,7 +126,7 @@ static void read_oracle(struct mnt *m, struct oracle *oracle,
         .read = read_file, .context = fd, .size = v3_size(m->t.db)};
     if (!oracle_read(oracle, source))
         fail_msg("%s", oracle->finding);
-    if (oracle_finds_stale_trunk(oracle, source))
+    if (oracle_finds_stale_trunk(oracle, source, NULL, 0))
         fail_msg("%s", oracle->finding);
 }
 
