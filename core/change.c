@@ -400,6 +400,8 @@ pf_err pf_pages_free(pf_store *store, const struct pf_range *ranges, size_t rang
         err = push_all_locked(store, ranges, range_count, &bad_id);
         pthread_mutex_unlock(&store->lock);
     }
+    if (err == PF_OK) /* some are trunks now; and used pages may be among them */
+        graph_pages_written(store, ranges, range_count);
     if (err != PF_OK && out_bad_id != NULL)
         *out_bad_id = bad_id;
     return change_end(store, err, out_lsn);

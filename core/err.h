@@ -54,6 +54,7 @@
     X(QUOTA,          EDQUOT,     "disk quota exceeded")                                \
     X(FILE_LIMIT,     EFBIG,      "the file would exceed a size limit")                 \
     X(CANCELLED,      EINTR,      "cancelled")                                          \
+    X(CHANGING,       EAGAIN,     "the graph was changed while it was walked")          \
     X(NO_MEMORY,      ENOMEM,     "out of memory")                                      \
     X(NOT_FOUND,      ENOENT,     "no such file")                                       \
     X(EXISTS,         EEXIST,     "the file exists")                                    \

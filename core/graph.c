@@ -1,8 +1,8 @@
 /* graph.c: the store's view of the graph: which pages it uses, and what a check of the
  * whole file finds. The walk and the check themselves know nothing of stores.
  *
- * A walk takes long and holds no lock; its result is installed at the end and dropped
- * when a page it reached is written. */
+ * A walk takes long and holds no lock. Its result is installed at the end, unless a page
+ * that it reached was written meanwhile (overtake.h), and dropped when one is. */
 #include "store.h"
 
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "edgepage.h"
+#include "overtake.h"
 #include "window.h"
 
 void graph_drop(pf_store *store)
@@ -20,15 +21,24 @@ void graph_drop(pf_store *store)
     pthread_mutex_unlock(&store->graph_lock);
 }
 
-void graph_page_written(pf_store *store, uint64_t page_id)
+/* `graph_lock` held. */
+static void page_range_written_locked(pf_store *store, const struct pf_range *range)
 {
-    pthread_mutex_lock(&store->graph_lock);
-    const bool reached =
-        store->graph != NULL && walk_use(store->graph, page_id, NULL) != USE_NONE;
-    if (reached) {
+    uint64_t page_id;
+    for (struct overtake *o = store->walks_under_way; o != NULL; o = o->next)
+        overtake_note(o, range);
+    if (store->graph != NULL && overtake_reaches(store->graph, range, &page_id)) {
         walk_free(store->graph);
         store->graph = NULL;
     }
+}
+
+void graph_pages_written(pf_store *store, const struct pf_range *ranges,
+                         size_t range_count)
+{
+    pthread_mutex_lock(&store->graph_lock);
+    for (size_t i = 0; i < range_count; i++)
+        page_range_written_locked(store, &ranges[i]);
     pthread_mutex_unlock(&store->graph_lock);
 }
 
@@ -48,25 +58,48 @@ bool pf_graph_known(pf_store *store)
     return known;
 }
 
-/* Pages behind total_pages that the file has all the same are read as they are there. */
-static pf_err fetch(void *ctx, uint64_t first_id, unsigned count, uint8_t *bytes)
+/* Pages behind total_pages that the file has all the same are read as they are there.
+ * A window that was read while a batch began or ended may be half old: as in
+ * pf_page_read(), it is read again; in the end its pages are, one by one. PF_E_STALE:
+ * somebody cut the file. */
+static pf_err fetch_window(pf_store *store, uint64_t first_id, unsigned count,
+                           uint8_t *bytes)
 {
-    pf_store *store = ctx;
+    const size_t length = (size_t)count * PF_PAGE_SIZE;
+    const uint64_t offset = page_offset(first_id);
     size_t got = 0;
-    if (count == 1 && first_id < pf_total_pages(store)) {
-        const pf_err err = pf_page_read(store, first_id, bytes);
-        if (err != PF_E_NO_PAGE) /* a shrink has just taken it */
-            return err;
-    }
-    if (first_id > PF_MAX_PAGE_ID)
-        return PF_E_IO;
-    memset(bytes, 0, (size_t)count * PF_PAGE_SIZE);
-    const pf_err err = dev_read(store->db, page_offset(first_id), bytes,
-                                (size_t)count * PF_PAGE_SIZE, &got);
-    pthread_mutex_lock(&store->lock); /* what is not in the file yet */
+    pthread_mutex_lock(&store->lock);
+    const uint64_t moves = store->batch_moves;
+    const uint64_t file_end = store->file_end;
+    pthread_mutex_unlock(&store->lock);
+    const uint64_t there = offset >= file_end ? 0 : file_end - offset;
+    memset(bytes, 0, length);
+    const pf_err err = dev_read(store->db, offset, bytes, length, &got);
+    pthread_mutex_lock(&store->lock);
+    const bool torn = moves != store->batch_moves;
     for (unsigned i = 0; i < count && err == PF_OK; i++)
         pageio_overlay_locked(store, first_id + i, bytes + (size_t)i * PF_PAGE_SIZE);
     pthread_mutex_unlock(&store->lock);
+    if (err == PF_OK && torn)
+        return PF_E_IO;
+    return err == PF_OK && got < length && got < there ? PF_E_STALE : err;
+}
+
+static pf_err fetch(void *ctx, uint64_t first_id, unsigned count, uint8_t *bytes)
+{
+    enum { TRIES = 4 };
+    pf_store *store = ctx;
+    pf_err err = PF_E_IO;
+    if (count == 1 && first_id < pf_total_pages(store)) {
+        err = pf_page_read(store, first_id, bytes);
+        if (err != PF_E_NO_PAGE) /* a shrink has just taken it */
+            return err;
+        err = PF_E_IO;
+    }
+    if (first_id > PF_MAX_PAGE_ID)
+        return PF_E_IO;
+    for (int i = 0; i < TRIES && err == PF_E_IO; i++)
+        err = fetch_window(store, first_id, count, bytes);
     return err;
 }
 
@@ -103,12 +136,30 @@ static pf_err start(pf_store *store, const struct pf_watch *watch,
     return PF_OK;
 }
 
-static void install(pf_store *store, struct walk *walk)
+static void walk_begins(pf_store *store, struct overtake *overtake)
 {
+    *overtake = (struct overtake){0};
     pthread_mutex_lock(&store->graph_lock);
-    walk_free(store->graph);
-    store->graph = walk;
+    overtake->next = store->walks_under_way;
+    store->walks_under_way = overtake;
     pthread_mutex_unlock(&store->graph_lock);
+}
+
+/* Put the walk in place, or free it; NULL: there is none. False: it was overtaken. */
+static bool walk_ends(pf_store *store, struct overtake *overtake, struct walk *walk)
+{
+    struct overtake **at = &store->walks_under_way;
+    pthread_mutex_lock(&store->graph_lock);
+    while (*at != overtake)
+        at = &(*at)->next;
+    *at = overtake->next;
+    const bool holds = walk == NULL || !overtake_hits(overtake, walk);
+    if (walk != NULL) {
+        walk_free(holds ? store->graph : walk);
+        store->graph = holds ? walk : store->graph;
+    }
+    pthread_mutex_unlock(&store->graph_lock);
+    return holds;
 }
 
 /* The free pages as the store knows them; *out_free NULL when it does not. */
@@ -148,19 +199,29 @@ static void summarise(const struct check_summary *from, struct pf_check_summary 
     memcpy(to->findings, from->findings, sizeof to->findings);
 }
 
-/* The journal is not part of what check_run() sees. */
-static void report_journal(const pf_store *store, const struct pf_watch *watch,
-                           struct check_summary *summary)
+static void report_log(const struct pf_watch *watch, struct pf_check_summary *summary,
+                       const char *expected, const char *found)
 {
     struct pf_finding finding = {.class = PF_FINDING_JOURNAL, .page_count = 1};
-    if (!store->journal_refused)
-        return;
-    finding_expect(&finding, "a journal that belongs to this file");
-    finding_found(&finding, "%s", store->reason);
+    finding_expect(&finding, "%s", expected);
+    finding_found(&finding, "%s", found);
     summary->findings[PF_FINDING_JOURNAL]++;
     summary->finding_count++;
     if (watch != NULL && watch->finding != NULL)
         watch->finding(watch->finding_ctx, &finding);
+}
+
+/* Our journal and the other program's log are not part of what check_run() sees. */
+static void report_logs(const pf_store *store, const struct pf_watch *watch,
+                        struct pf_check_summary *summary)
+{
+    summary->journal_refused = store->journal_refused;
+    summary->wal_unclean = store->wal_unclean;
+    if (store->journal_refused)
+        report_log(watch, summary, "a journal that belongs to this file", store->reason);
+    if (store->wal_unclean)
+        report_log(watch, summary, "a write-ahead log that was closed cleanly",
+                   "a .v3wal that was not: the file may not be the youngest state");
 }
 
 pf_err pf_check(pf_store *store, const struct pf_watch *watch,
@@ -169,21 +230,27 @@ pf_err pf_check(pf_store *store, const struct pf_watch *watch,
     struct check_input input;
     struct check_summary summary;
     struct pageset free_pages = {0};
+    struct overtake overtake;
     struct walk *walk = NULL;
     pf_err err = start(store, watch, &input);
     if (err != PF_OK)
         return err;
+    walk_begins(store, &overtake);
     err = copy_free(store, &free_pages, &input.free);
     if (err == PF_OK)
         err = check_run(&input, &summary, &walk);
-    if (err == PF_OK && !summary.complete) {
-        walk_free(walk);
+    if (err == PF_OK && !summary.complete)
         err = PF_E_CANCELLED;
-    } else if (err == PF_OK) {
-        report_journal(store, watch, &summary);
+    if (err == PF_OK) {
         summarise(&summary, out_summary);
-        install(store, walk);
+        report_logs(store, watch, out_summary);
+    } else {
+        walk_free(walk);
+        walk = NULL;
     }
+    /* of what changed meanwhile the findings may tell the old or the new: the caller
+     * knows that; who asks for uses gets another walk */
+    (void)walk_ends(store, &overtake, walk);
     pageset_clear(&free_pages);
     window_free(input.read_ctx);
     return err;
@@ -196,39 +263,51 @@ static void add_root(uint64_t roots[2], uint64_t root)
     roots[roots[0] == 0 ? 0 : 1] = root;
 }
 
-pf_err pf_graph_walk(pf_store *store, const struct pf_watch *watch)
+/* One walk, from the header as it is now. */
+static pf_err walk_once(const struct check_input *check, struct walk **out_walk)
 {
-    struct check_input check;
-    struct walk *walk = NULL;
-    pf_err err = start(store, watch, &check);
-    if (err != PF_OK)
-        return err;
-    struct walk_input input = {.read = check.read,
-                               .read_ctx = check.read_ctx,
-                               .total_pages = check.header.total_pages,
-                               .file_bytes = check.file_bytes,
-                               .node_root = check.header.root_index_page,
-                               .finding = check.finding,
-                               .finding_ctx = check.finding_ctx,
-                               .progress = check.progress,
-                               .cancel = check.cancel};
+    struct walk_input input = {.read = check->read,
+                               .read_ctx = check->read_ctx,
+                               .file_bytes = check->file_bytes,
+                               .node_root = check->header.root_index_page,
+                               .finding = check->finding,
+                               .finding_ctx = check->finding_ctx,
+                               .progress = check->progress,
+                               .cancel = check->cancel};
     uint64_t root;
-    add_root(input.edge_roots, check.header.edge_data_offset);
-    if (check.edgemeta != NULL &&
-        edgemeta_decode(check.edgemeta, check.edgemeta_length, &root))
+    add_root(input.edge_roots, check->header.edge_data_offset);
+    if (check->edgemeta != NULL &&
+        edgemeta_decode(check->edgemeta, check->edgemeta_length, &root))
         add_root(input.edge_roots, root);
-    if (check.header.page_size != PF_PAGE_SIZE) {
+    if (check->header.page_size != PF_PAGE_SIZE) {
         input.node_root = 0;
         memset(input.edge_roots, 0, sizeof input.edge_roots);
     }
-    err = walk_run(&input, &walk);
-    if (err == PF_OK && !walk_totals_of(walk)->complete) {
-        walk_free(walk);
-        err = PF_E_CANCELLED;
-    } else if (err == PF_OK) {
-        install(store, walk);
+    const pf_err err = walk_run(&input, out_walk);
+    if (err != PF_OK || walk_totals_of(*out_walk)->complete)
+        return err;
+    walk_free(*out_walk);
+    *out_walk = NULL;
+    return PF_E_CANCELLED;
+}
+
+pf_err pf_graph_walk(pf_store *store, const struct pf_watch *watch)
+{
+    enum { TRIES = 3 };
+    pf_err err = PF_E_CHANGING;
+    for (int i = 0; i < TRIES && err == PF_E_CHANGING; i++) {
+        struct check_input input;
+        struct overtake overtake;
+        struct walk *walk = NULL;
+        err = start(store, watch, &input);
+        if (err != PF_OK)
+            return err;
+        walk_begins(store, &overtake);
+        err = walk_once(&input, &walk);
+        if (!walk_ends(store, &overtake, walk))
+            err = PF_E_CHANGING;
+        window_free(input.read_ctx);
     }
-    window_free(check.read_ctx);
     return err;
 }
 
@@ -261,14 +340,20 @@ pf_err pf_page_use_get(pf_store *store, uint64_t page_id, struct pf_page_use *ou
     return PF_OK;
 }
 
-bool graph_unreached_next(pf_store *store, uint64_t from, uint64_t end,
-                          uint64_t *out_page_id)
+bool graph_unreached_run(pf_store *store, uint64_t from, uint64_t end,
+                         struct pf_range *out_run)
 {
+    uint64_t next = end;
     pthread_mutex_lock(&store->graph_lock);
-    const uint64_t id = store->graph == NULL ? from : walk_next_gap(store->graph, from);
+    const uint64_t first =
+        store->graph == NULL ? from : walk_next_gap(store->graph, from);
+    if (store->graph != NULL && (!walk_next(store->graph, first, &next) || next > end))
+        next = end;
     pthread_mutex_unlock(&store->graph_lock);
-    *out_page_id = id;
-    return id < end;
+    if (first >= end)
+        return false;
+    *out_run = (struct pf_range){first, next - first};
+    return true;
 }
 
 bool pf_page_is_used(pf_store *store, uint64_t page_id)
@@ -285,14 +370,9 @@ pf_err pf_pages_unused(pf_store *store, const struct pf_range *ranges, size_t ra
 {
     pf_err err = PF_OK;
     pthread_mutex_lock(&store->graph_lock);
-    for (size_t i = 0; i < range_count && store->graph != NULL && err == PF_OK; i++) {
-        uint64_t used;
-        if (walk_next(store->graph, ranges[i].first, &used) &&
-            used - ranges[i].first < ranges[i].count) {
-            *out_bad_id = used;
+    for (size_t i = 0; i < range_count && store->graph != NULL && err == PF_OK; i++)
+        if (overtake_reaches(store->graph, &ranges[i], out_bad_id))
             err = PF_E_IN_USE;
-        }
-    }
     pthread_mutex_unlock(&store->graph_lock);
     return err;
 }

@@ -27,6 +27,7 @@ struct opening {
     char *reason;   /* PF_REASON_SIZE bytes */
     bool repair;    /* do not judge what is in the file */
     bool set_aside; /* rename the journal first */
+    bool only_ask;  /* do not go on once the file is claimed */
 };
 
 static pf_err fail_with_errno(struct opening *o, const char *what)
@@ -249,9 +250,9 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
         return err;
     }
     err = claim(o, fd, write, lock_text, sizeof lock_text);
-    if (err == PF_OK)
+    if (err == PF_OK && !o->only_ask)
         err = make_place(o, &place);
-    if (err != PF_OK) {
+    if (err != PF_OK || o->only_ask) {
         dev_close(file); /* before the search: the holder must not find us at its file */
         if (err == PF_E_LOCKED)
             say_who_has_it(o);
@@ -262,6 +263,7 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
     if (err != PF_OK || store == NULL)
         return err;
     memcpy(store->lock_text, lock_text, sizeof lock_text);
+    store->wal_unclean = !wal_is_clean(o);
     store->probe_fd = write ? fd : -1;
     store->max_pages = o->options->max_pages;
     read_edgemeta(o, store);
@@ -347,4 +349,12 @@ pf_err open_for_repair(const char *path, bool set_aside, pf_store **out_store,
     struct opening o = {
         .options = &defaults, .reason = reason, .repair = true, .set_aside = set_aside};
     return open_path(&o, path, open_writing, out_store);
+}
+
+pf_err open_may_repair(const char *path, char *reason)
+{
+    pf_store *none = NULL;
+    struct opening o = {
+        .options = &defaults, .reason = reason, .repair = true, .only_ask = true};
+    return open_path(&o, path, open_writing, &none);
 }

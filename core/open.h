@@ -10,5 +10,8 @@
  * first. `reason` has PF_REASON_SIZE bytes. */
 PF_CHECK pf_err open_for_repair(const char *path, bool set_aside, pf_store **out_store,
                                 char *reason);
+/* Would open_for_repair() find anything against it? The file is opened and locked for
+ * that, and nothing is changed. */
+PF_CHECK pf_err open_may_repair(const char *path, char *reason);
 
 #endif

@@ -115,6 +115,6 @@ pf_err pf_page_write(pf_store *store, uint64_t page_id, size_t offset,
         pthread_mutex_unlock(&store->lock);
     }
     if (err == PF_OK)
-        graph_page_written(store, page_id);
+        graph_pages_written(store, &(struct pf_range){page_id, 1}, 1);
     return change_end(store, err, out_lsn);
 }

@@ -280,6 +280,8 @@ struct pf_check_summary {
     bool graph_intact; /* no tree, checksum, dangling or cross-linked finding: only then
                           is a leaked page surely without use */
     bool free_list_intact;
+    bool journal_refused; /* the two kinds of journal findings */
+    bool wal_unclean;     /* nothing is repaired before that is settled */
 };
 
 struct pf_page_use {
@@ -294,10 +296,13 @@ struct pf_page_use {
 
 /* The header or its side file names a root. */
 bool pf_has_graph(pf_store *store);
-/* A walk has been made, and no page that it reached was written since. */
+/* A walk has been made, and no page that it reached was written or freed since it began.
+ */
 bool pf_graph_known(pf_store *store);
 /* Walk the graph in this thread; others go on. `watch` may be NULL. Memory: about 4.2
- * bytes a page that is reached. PF_E_CANCELLED, PF_E_NO_MEMORY, PF_E_STALE. */
+ * bytes a page that is reached. When a page that it reaches is written or freed meanwhile
+ * it walks again, and gives up the third time. PF_E_CHANGING, PF_E_CANCELLED,
+ * PF_E_NO_MEMORY, PF_E_STALE. */
 PF_CHECK pf_err pf_graph_walk(pf_store *store, const struct pf_watch *watch);
 /* The walk, and everything else that can be wrong with the file. Changes nothing. */
 PF_CHECK pf_err pf_check(pf_store *store, const struct pf_watch *watch,
@@ -334,8 +339,10 @@ typedef void (*pf_repair_fn)(void *ctx, const char *change);
 
 /* Make a file whose graph can be read fit for writing: a total_pages that is too low, a
  * broken free list (rebuilt from the pages that were on it and are not in use), free-but-
- * used entries. All changes to the file are one transaction through the journal; pages of
- * the graph are never written. Nothing to do is PF_OK with no changes.
+ * used entries. These changes are one transaction through the journal; leaked pages are
+ * freed in further ones, so that a repair that is broken off there leaves a sound file
+ * with some of them free. Pages of the graph are never written. Nothing to do is PF_OK
+ * with no changes. A dry run is refused as the repair itself would be.
  * Errors: those of pf_open(); PF_E_LOCKED and PF_E_NEEDS_WRITE (`out_reason` says who has
  * the file, or what must be done first); PF_E_JOURNAL: a refused journal, and not
  * discard_journal; PF_E_CANCELLED; PF_E_NO_SPACE. */

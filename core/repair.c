@@ -1,240 +1,41 @@
 /* repair.c: make a database fit for writing again.
  *
  * First a plan, made from a read-only look that changes nothing; then, unless this is a
- * dry run, one transaction through the journal. In between the file is closed and opened
- * again: if header or size are not those of the plan any more, nothing is done.
+ * dry run, it is carried out through the journal. In between the file is closed and
+ * opened again: if header or size are not those of the plan any more, nothing is done.
  *
  * Invariants
  *  P1  no page that the graph reaches is written, whatever the free list says of it.
  *  P2  total_pages is only ever raised, to where the file loses nothing.
- *  P3  every change is said, in the same words with and without dry_run. */
+ *  P3  every change is said, in the same words with and without dry_run, and only when
+ *      nothing stands in its way any more.
+ *  P4  what is wrong is put right in one transaction. Leaked pages, which may be any
+ *      number, follow in transactions of their own, each of which leaves a valid file. */
+#include "repair.h"
+
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
 #include "open.h"
-#include "replay.h"
 #include "store.h"
 
-struct plan {
-    const struct pf_repair_options *options;
-    pf_repair_fn say;
-    void *say_ctx;
-    struct pf_repair_result result;
-    char *reason;
-    uint8_t header[PF_HEADER_SIZE]; /* of the file the plan was made for */
-    uint64_t file_bytes;
-    uint64_t total_pages;     /* to be written */
-    bool discard_journal;     /* there is one to be set aside */
-    bool rebuild;             /* the free list is written anew, from `list` */
-    struct pageset list;      /* if rebuild */
-    struct pageset additions; /* leaked pages, for the list */
-    struct pageset
-        old_trunks; /* if rebuild: pages that look like trunks of the old list */
-};
-
-__attribute__((format(printf, 2, 3))) static void say(struct plan *p, const char *format,
-                                                      ...)
-{
-    char line[PF_REASON_SIZE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    p->result.changes++;
-    p->say(p->say_ctx, line);
-}
-
-/* ---- the plan ---- */
-
-/* What a refused journal would have changed, as far as it can be read. */
-static void describe_journal(struct plan *p, pf_store *store)
-{
-    char why[PF_REASON_SIZE] = "", pages[200] = "";
-    struct replay replay = {0};
-    struct pf_file *file = NULL;
-    struct pf_place *place = store->journal.place;
-    uint64_t last = UINT64_MAX;
-    size_t used = 0, more = 0;
-    pf_err err = PF_E_JOURNAL;
-    if (place != NULL && place->ops->open(place, false, &file) == 0)
-        err = replay_read(&replay, file, store->db, why);
-    for (size_t i = 0; i < replay.sector_count; i++) {
-        const uint64_t offset = replay.sectors[i].sector.number * SECTOR;
-        const uint64_t page =
-            offset < PF_HEADER_SIZE ? 0 : 1 + (offset - PF_HEADER_SIZE) / PF_PAGE_SIZE;
-        if (page == last)
-            continue;
-        last = page;
-        if (used + 24 < sizeof pages)
-            used +=
-                (size_t)snprintf(pages + used, sizeof pages - used, " %" PRIu64, page);
-        else
-            more++;
-    }
-    (void)err; /* refused: that is why we are here */
-    say(p,
-        "set the journal aside as <database>-journal.refused: its %" PRIu64
-        " records would have changed pages%s%s",
-        replay.records, used == 0 ? " that cannot be told" : pages,
-        more > 0 ? " and others" : "");
-    replay_clear(&replay);
-    dev_close(file);
-}
-
-static pf_err plan_journal(struct plan *p, pf_store *store)
-{
-    if (!store->journal_refused)
-        return PF_OK;
-    if (!p->options->discard_journal) {
-        store_say(p->reason, "%s; --discard-journal sets it aside", store->reason);
-        return PF_E_JOURNAL;
-    }
-    describe_journal(p, store);
-    p->discard_journal = true;
-    return PF_OK;
-}
-
-static void plan_total(struct plan *p, const struct pf_check_summary *summary)
-{
-    p->total_pages = summary->total_pages;
-    if (summary->right_total <= summary->total_pages) /* P2 */
-        return;
-    p->total_pages = summary->right_total;
-    say(p, "raise total_pages from %" PRIu64 " to %" PRIu64, summary->total_pages,
-        summary->right_total);
-}
-
-/* The pages on the list, as far as it can be read. */
-static pf_err read_list(pf_store *store, struct pageset *pages)
-{
-    bool intact;
-    struct check_input input = {
-        .read = graph_read_page, .read_ctx = store, .file_bytes = store->file_size};
-    pf_header_get(store, &input.header);
-    return check_free_list(&input, walk_file_pages(store->file_size), pages, &intact);
-}
-
-/* The trunks of the chain, the one where it breaks included, unless the graph uses them.
- */
-static pf_err find_old_trunks(pf_store *store, struct pageset *out)
-{
-    uint8_t page[PF_PAGE_SIZE];
-    uint64_t id = store->header.free_page_list_head, stored = 0, computed = 0;
-    const uint64_t limit = walk_file_pages(store->file_size);
-    bool added = true;
-    pf_err err = PF_OK;
-    while (err == PF_OK && added && stored == computed && id >= PF_FIRST_PAGE &&
-           id < limit) {
-        err = graph_read_page(store, id, page);
-        if (err != PF_OK || !pf_trunk_sums(id, page, &stored, &computed))
-            break;
-        if (!pf_page_is_used(store, id))
-            err = pageset_add(out, id, &added);
-        id = trunk_next_of(page);
-    }
-    return err;
-}
-
-/* P1: what the graph reaches does not stay on the list. */
-static uint64_t drop_used(pf_store *store, struct pageset *pages)
-{
-    uint64_t id = 0, dropped = 0;
-    while (pageset_next(pages, id, &id)) {
-        if (pf_page_is_used(store, id)) {
-            (void)pageset_remove(pages, id);
-            dropped++;
-        }
-        id++;
-    }
-    return dropped;
-}
-
-/* Pages of the file that are neither used nor in `free_pages`, put into `out`. */
-static pf_err collect_leaked(pf_store *store, struct pageset *free_pages, uint64_t total,
-                             struct pageset *out)
-{
-    pf_err err = PF_OK;
-    uint64_t id = PF_FIRST_PAGE;
-    while (err == PF_OK && graph_unreached_next(store, id, total, &id)) {
-        bool added;
-        if (!pageset_has(free_pages, id))
-            err = pageset_add(out, id, &added);
-        id++;
-    }
-    return err;
-}
-
-static pf_err plan_list(struct plan *p, pf_store *store,
-                        const struct pf_check_summary *summary)
-{
-    struct pageset leaked = {0};
-    const bool free_leaked = p->options->free_leaked && summary->graph_intact &&
-                             summary->walked && summary->leaked > 0;
-    p->rebuild =
-        !summary->free_list_intact || summary->findings[PF_FINDING_FREE_BUT_USED] > 0;
-    pf_err err = read_list(store, &p->list);
-    if (err == PF_OK && free_leaked)
-        err = collect_leaked(store, &p->list, p->total_pages, &leaked);
-    if (err != PF_OK)
-        goto out;
-    if (p->rebuild) {
-        err = find_old_trunks(store, &p->old_trunks);
-        p->result.dropped_pages = drop_used(store, &p->list);
-        say(p,
-            "write the free list anew from the %" PRIu64
-            " pages that can be read from it and are not in use (%" PRIu64
-            " in use dropped)",
-            p->list.count, p->result.dropped_pages);
-    }
-    if (leaked.count > 0) {
-        p->result.freed_pages = leaked.count;
-        say(p, "put %" PRIu64 " leaked pages on the free list", leaked.count);
-        p->additions = leaked;
-        leaked = (struct pageset){0};
-    }
-out:
-    pageset_clear(&leaked);
-    return err;
-}
-
-static pf_err make_plan(struct plan *p, const char *path, const struct pf_watch *watch)
-{
-    const struct pf_options read_only = {.read_only = true};
-    struct pf_check_summary summary;
-    pf_store *store = NULL;
-    pf_err err = pf_open(path, &read_only, &store, p->reason);
-    if (err != PF_OK)
-        return err;
-    err = pf_check(store, watch, &summary);
-    if (err == PF_OK)
-        err = plan_journal(p, store);
-    if (err == PF_OK && summary.walked) {
-        plan_total(p, &summary);
-        err = plan_list(p, store, &summary);
-    }
-    if (err == PF_OK) {
-        header_encode(&store->header, p->header);
-        p->file_bytes = store->file_size;
-    }
-    (void)pf_close(store);
-    return err;
-}
+enum { PORTION = 1 << 19 }; /* ids whose leaked pages share a transaction: ~1000 trunks */
 
 /* ---- carrying it out; the store is open for repair, nobody else uses it ---- */
 
-/* Pages that are, or become, free and look like trunks lose their magic: no stale link
- * may ever meet a valid old trunk. P1: pages in use were left out by the plan. */
-static pf_err clear_trunks(pf_store *store, const struct pageset *pages)
+/* Pages of start .. end - 1 that are, or become, free and look like trunks lose their
+ * magic: no stale link may ever meet a valid old trunk. P1: pages in use were left out by
+ * the plan. */
+static pf_err clear_trunks(const struct plan *p, pf_store *store,
+                           const struct pageset *pages, uint64_t start, uint64_t end)
 {
     static const uint8_t no_magic[TRUNK_MAGIC_SIZE];
     uint8_t page[PF_PAGE_SIZE];
-    uint64_t id = 0, stored, computed;
+    uint64_t id = start, stored, computed;
     pf_err err = PF_OK;
-    for (; err == PF_OK && pageset_next(pages, id, &id); id++) {
-        err = pf_page_read(store, id, page);
+    for (; err == PF_OK && pageset_next(pages, id, &id) && id < end; id++) {
+        err = plan_is_cancelled(p) ? PF_E_CANCELLED : pf_page_read(store, id, page);
         if (err != PF_OK || !pf_trunk_sums(id, page, &stored, &computed))
             continue;
         err = commit_reserve(store, 1);
@@ -246,7 +47,7 @@ static pf_err clear_trunks(pf_store *store, const struct pageset *pages)
     return err;
 }
 
-/* All members, the highest first. */
+/* All members of `pages`, the highest first. */
 static pf_err push_all(pf_store *store, const struct pageset *pages)
 {
     pf_err err = commit_reserve(store, pages->count / TRUNK_BLOCK_PAGES + 2);
@@ -266,10 +67,70 @@ static pf_err load_old_list(pf_store *store)
     return err == PF_OK ? load_all(store) : err;
 }
 
+/* What is wrong, all at once. */
+static pf_err mend(const struct plan *p, pf_store *store)
+{
+    store->total_pages = p->total_pages;
+    freelist_init(&store->fl, 0, store->total_pages);
+    pf_err err =
+        p->rebuild ? clear_trunks(p, store, &p->old_trunks, 0, UINT64_MAX) : PF_OK;
+    if (err == PF_OK && !p->rebuild)
+        err = load_old_list(store);
+    if (err == PF_OK)
+        err = commit_reserve(store, 1);
+    if (err == PF_OK && p->rebuild && p->list.count > 0)
+        err = push_all(store, &p->list);
+    return err == PF_OK ? change_commit_now(store) : err;
+}
+
+static pf_err take_portion(const struct pageset *pages, uint64_t start, uint64_t end,
+                           struct pageset *out)
+{
+    pf_err err = PF_OK;
+    bool added;
+    for (uint64_t id = start; pageset_next(pages, id, &id) && id < end; id++) {
+        err = pageset_add(out, id, &added);
+        if (err != PF_OK)
+            break;
+    }
+    return err;
+}
+
+static pf_err free_portion(const struct plan *p, pf_store *store, uint64_t start,
+                           uint64_t end)
+{
+    struct pageset portion = {0};
+    pf_err err = take_portion(&p->additions, start, end, &portion);
+    if (err == PF_OK && portion.count > 0) {
+        err = clear_trunks(p, store, &portion, start, end);
+        if (err == PF_OK)
+            err = push_all(store, &portion);
+        if (err == PF_OK)
+            err = change_commit_now(store);
+    }
+    pageset_clear(&portion);
+    return err;
+}
+
+/* From the end of the file, so that the lowest page comes out first. */
+static pf_err free_leaked(const struct plan *p, pf_store *store)
+{
+    const uint64_t pages = walk_file_pages(store->disk_size);
+    pf_err err = PF_OK;
+    if (p->additions.count == 0)
+        return PF_OK;
+    for (uint64_t n = pages / PORTION + 1; n > 0 && err == PF_OK; n--) {
+        if (plan_is_cancelled(p))
+            err = PF_E_CANCELLED;
+        else
+            err = free_portion(p, store, (n - 1) * PORTION, n * PORTION);
+    }
+    return err;
+}
+
 static pf_err carry_out(struct plan *p, pf_store *store)
 {
     uint8_t header[PF_HEADER_SIZE];
-    uint64_t lsn;
     header_encode(&store->header, header);
     if (store->disk_size != p->file_bytes ||
         memcmp(header, p->header, sizeof header) != 0) {
@@ -279,50 +140,91 @@ static pf_err carry_out(struct plan *p, pf_store *store)
     pf_err err = change_begin(store);
     if (err != PF_OK)
         return err;
-    store->total_pages = p->total_pages;
-    freelist_init(&store->fl, 0, store->total_pages);
-    if (p->rebuild)
-        err = clear_trunks(store, &p->old_trunks);
-    else
-        err = load_old_list(store);
+    err = mend(p, store);
     if (err == PF_OK)
-        err = clear_trunks(store, &p->additions);
-    if (err == PF_OK)
-        err = commit_reserve(store, 1);
-    if (err == PF_OK && p->rebuild && p->list.count > 0)
-        err = push_all(store, &p->list);
-    if (err == PF_OK && p->additions.count > 0)
-        err = push_all(store, &p->additions);
-    if (err == PF_OK)
-        err = change_commit_now(store);
+        err = free_leaked(p, store);
+    pthread_mutex_lock(&store->lock);
+    if (err != PF_OK) /* half of a transaction must not be committed by the close */
+        store_fail_locked(store, err, pf_err_text(err));
+    pthread_mutex_unlock(&store->lock);
+    uint64_t lsn;
     return change_end(store, err, &lsn);
 }
 
-pf_err pf_repair(const char *path, const struct pf_repair_options *options,
-                 const struct pf_watch *watch, pf_repair_fn say_fn, void *say_ctx,
-                 struct pf_repair_result *out_result, char *out_reason)
+/* ---- the whole ---- */
+
+static pf_err look(struct plan *p, const struct repair_door *door,
+                   const struct pf_watch *watch)
+{
+    pf_store *store = NULL;
+    pf_err err = door->look(door->ctx, p->reason, &store);
+    if (err != PF_OK)
+        return err;
+    err = plan_make(p, store, watch);
+    (void)pf_close(store);
+    return err;
+}
+
+static pf_err enter(struct plan *p, const struct repair_door *door)
+{
+    pf_store *store = NULL;
+    pf_err err = door->enter(door->ctx, p->discard_journal, p->reason, &store);
+    if (err != PF_OK)
+        return err;
+    err = carry_out(p, store);
+    const pf_err closed = pf_close(store);
+    return err == PF_OK ? closed : err;
+}
+
+pf_err repair_run(const struct repair_door *door, const struct pf_repair_options *options,
+                  const struct pf_watch *watch, pf_repair_fn say, void *say_ctx,
+                  struct pf_repair_result *out_result, char *out_reason)
 {
     char reason[PF_REASON_SIZE] = "";
     struct plan plan = {.options = options,
-                        .say = say_fn,
-                        .say_ctx = say_ctx,
+                        .cancel = watch != NULL ? watch->cancel : NULL,
                         .reason = out_reason != NULL ? out_reason : reason};
-    pf_store *store = NULL;
     plan.reason[0] = '\0';
-    pf_err err = make_plan(&plan, path, watch);
-    if (err == PF_OK && plan.result.changes > 0 && !options->dry_run) {
-        err = open_for_repair(path, plan.discard_journal, &store, plan.reason);
-        if (err == PF_OK)
-            err = carry_out(&plan, store);
-        const pf_err closed = pf_close(store);
-        err = err == PF_OK ? closed : err;
-    }
+    pf_err err = look(&plan, door, watch);
+    if (err == PF_OK && plan.result.changes > 0)
+        err = door->may_enter(door->ctx, plan.reason);
+    for (uint64_t i = 0; i < plan.result.changes && err == PF_OK; i++) /* P3 */
+        say(say_ctx, plan.changes[i]);
+    if (err == PF_OK && plan.result.changes > 0 && !options->dry_run)
+        err = enter(&plan, door);
     if (err == PF_OK)
         *out_result = plan.result;
     else if (plan.reason[0] == '\0')
         store_say(plan.reason, "%s", pf_err_text(err));
-    pageset_clear(&plan.list);
-    pageset_clear(&plan.additions);
-    pageset_clear(&plan.old_trunks);
+    plan_clear(&plan);
     return err;
+}
+
+/* ---- by path ---- */
+
+static pf_err look_by_path(void *ctx, char *reason, pf_store **out_store)
+{
+    const struct pf_options read_only = {.read_only = true};
+    return pf_open(*(const char **)ctx, &read_only, out_store, reason);
+}
+
+static pf_err may_enter_by_path(void *ctx, char *reason)
+{
+    return open_may_repair(*(const char **)ctx, reason);
+}
+
+static pf_err enter_by_path(void *ctx, bool set_aside, char *reason, pf_store **out_store)
+{
+    return open_for_repair(*(const char **)ctx, set_aside, out_store, reason);
+}
+
+pf_err pf_repair(const char *path, const struct pf_repair_options *options,
+                 const struct pf_watch *watch, pf_repair_fn say, void *say_ctx,
+                 struct pf_repair_result *out_result, char *out_reason)
+{
+    const struct repair_door door = {.ctx = &path,
+                                     .look = look_by_path,
+                                     .may_enter = may_enter_by_path,
+                                     .enter = enter_by_path};
+    return repair_run(&door, options, watch, say, say_ctx, out_result, out_reason);
 }

@@ -21,6 +21,7 @@
 #include "pins.h"
 #include "place.h"
 
+struct overtake;
 struct walk;
 
 enum { EDGEMETA_ROOM = 64 }; /* it has 24 bytes; more means it is not valid */
@@ -35,6 +36,7 @@ struct pf_store {
     char lock_text[64];
     char recovered[64]; /* what the journal held at open, in words */
     bool journal_refused;
+    bool wal_unclean; /* the program that writes the graph did not close it */
     uint8_t edgemeta[EDGEMETA_ROOM]; /* the .v3edgemeta side file as it was at open */
     size_t edgemeta_length;          /* 0 = there is none */
 
@@ -73,6 +75,7 @@ struct pf_store {
     /* taken before `lock`, never held across I/O */
     pthread_mutex_t graph_lock;
     struct walk *graph; /* the last walk; NULL = none, or its pages changed */
+    struct overtake *walks_under_way;
 
     /* leader, see journal.h for who changes what of `journal` */
     struct journal journal;
@@ -164,12 +167,13 @@ void pageio_overlay_locked(pf_store *store, uint64_t page_id, uint8_t *page);
 
 /* A page_read_fn (walk.h): pages behind total_pages are read as the file has them. */
 PF_CHECK pf_err graph_read_page(void *store, uint64_t page_id, uint8_t *page);
-/* The lowest page >= from, below end, that the walk did not reach. */
-bool graph_unreached_next(pf_store *store, uint64_t from, uint64_t end,
-                          uint64_t *out_page_id);
+/* The first run of pages from `from` on, below `end`, that the walk did not reach. */
+bool graph_unreached_run(pf_store *store, uint64_t from, uint64_t end,
+                         struct pf_range *out_run);
 void graph_drop(pf_store *store);
-/* Forget the walk if it reached this page. */
-void graph_page_written(pf_store *store, uint64_t page_id);
+/* Forget the walk if it reached one of these pages, and any under way that does. */
+void graph_pages_written(pf_store *store, const struct pf_range *ranges,
+                         size_t range_count);
 
 /* ---- walk of the free list: load.c; `writer` held ---- */
 

@@ -25,8 +25,6 @@ typedef pf_err (*page_read_fn)(void *ctx, uint64_t page_id, uint8_t *page);
 struct walk_input {
     page_read_fn read;
     void *read_ctx;
-    uint64_t
-        total_pages; /* as the header has it: pages behind it are walked, up to the end */
     uint64_t file_bytes;
     uint64_t node_root;     /* 0 = none, here and below */
     uint64_t edge_roots[2]; /* the header's, and the side file's where it differs */

@@ -98,8 +98,6 @@ static pf_err become_free(struct fsctx *ctx, uint64_t page_id, bool force,
                              : free_unused(ctx, &range, 1, &bad_id, &out->lsn);
 
     out->must_wait = err == PF_OK;
-    if (force && err == PF_OK)
-        walks_page_written(ctx->walks);
     return err;
 }
 

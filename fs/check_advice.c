@@ -85,7 +85,7 @@ static void advise_no_repair(const struct pf_check_summary *s, char *out)
 
 static void advise_repair(const struct pf_check_summary *s, const char *shown, char *out)
 {
-    const bool journal = s->findings[PF_FINDING_JOURNAL] > 0;
+    const bool journal = s->journal_refused;
     char command[640];
 
     put_command(command, sizeof(command), false, journal, shown);
@@ -105,7 +105,12 @@ void check_advice(const struct pf_check_summary *summary, const char *shown,
 {
     if (check_faults(summary) == 0)
         advise_leaks(summary, shown, out);
-    else if (check_repairable(summary) || summary->findings[PF_FINDING_JOURNAL] > 0)
+    else if (summary->wal_unclean)
+        snprintf(
+            out, CHECK_ADVICE_SIZE,
+            "the program that writes the file did not close it: let it open and close "
+            "the file once more, then check again");
+    else if (check_repairable(summary) || summary->journal_refused)
         advise_repair(summary, shown, out);
     else
         advise_no_repair(summary, out);

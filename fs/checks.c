@@ -8,7 +8,6 @@
 #include "events.h"
 #include "findings.h"
 #include "report.h"
-#include "walks.h"
 #include "worker.h"
 
 enum { CHANGES_KEPT = 256 };
@@ -123,12 +122,9 @@ static void check_run(struct fsctx *ctx, struct job *job)
     static const struct actor nobody = {0, "?"};
     const struct pf_watch watch = {on_finding, c, &c->progress, &c->cancel};
     struct pf_check_summary summary;
-    const uint64_t begun = walks_begin(ctx->walks);
     const pf_err err = pf_check(ctx->store, &watch, &summary);
 
-    if (err == PF_OK) {
-        walks_end(ctx->walks, begun);
-    } else {
+    if (err != PF_OK) {
         char line[128];
         snprintf(line, sizeof(line), "the check did not end: %s", pf_err_text(err));
         findings_note(c->findings, line);

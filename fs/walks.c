@@ -5,16 +5,12 @@
 
 #include "worker.h"
 
-enum { TRIES = 3 }; /* of a walk that is overtaken by changes */
-
 struct walks {
     struct job job;
     atomic_bool cancel;
     pthread_mutex_t lock; /* guards what follows */
     struct walks_wait *first, **last_next;
-    bool running;    /* the job is queued, or runs */
-    uint64_t writes; /* of pages, so far */
-    bool stale;      /* the walk that the store has was overtaken by one */
+    bool running; /* the job is queued, or runs */
 };
 
 struct walks *walks_new(void)
@@ -38,14 +34,7 @@ void walks_free(struct walks *walks)
 
 bool walks_known(const struct fsctx *ctx)
 {
-    struct walks *const w = ctx->walks;
-
-    if (!pf_has_graph(ctx->store))
-        return true;
-    pthread_mutex_lock(&w->lock);
-    const bool stale = w->stale;
-    pthread_mutex_unlock(&w->lock);
-    return !stale && pf_graph_known(ctx->store);
+    return !pf_has_graph(ctx->store) || pf_graph_known(ctx->store);
 }
 
 void walks_cancel(struct walks *walks)
@@ -56,28 +45,6 @@ void walks_cancel(struct walks *walks)
 
 /* ---- walking ---- */
 
-void walks_page_written(struct walks *walks)
-{
-    pthread_mutex_lock(&walks->lock);
-    walks->writes++;
-    pthread_mutex_unlock(&walks->lock);
-}
-
-uint64_t walks_begin(struct walks *walks)
-{
-    pthread_mutex_lock(&walks->lock);
-    const uint64_t writes = walks->writes;
-    pthread_mutex_unlock(&walks->lock);
-    return writes;
-}
-
-void walks_end(struct walks *walks, uint64_t begun)
-{
-    pthread_mutex_lock(&walks->lock);
-    walks->stale = walks->writes != begun;
-    pthread_mutex_unlock(&walks->lock);
-}
-
 /* The free list comes first: leaked is what is neither free nor reached. */
 pf_err walks_now(struct fsctx *ctx)
 {
@@ -86,12 +53,8 @@ pf_err walks_now(struct fsctx *ctx)
 
     if (err == PF_E_CORRUPT)
         err = PF_OK; /* the graph can be walked all the same */
-    for (int i = 0; i < TRIES && err == PF_OK && !walks_known(ctx); i++) {
-        const uint64_t begun = walks_begin(ctx->walks);
+    if (err == PF_OK && !walks_known(ctx))
         err = pf_graph_walk(ctx->store, &watch);
-        if (err == PF_OK)
-            walks_end(ctx->walks, begun);
-    }
     return err;
 }
 

@@ -27,16 +27,9 @@ void walks_free(struct walks *walks);
 bool walks_known(const struct fsctx *ctx);
 /* Call wait->ready() when there is a walk. */
 void walks_wait_for(struct fsctx *ctx, struct walks_wait *wait);
-/* Walk in this thread. PF_E_CANCELLED, PF_E_NO_MEMORY, PF_E_STALE. */
+/* Walk in this thread, if there is no walk that holds: errors of pf_graph_walk(). */
 PF_CHECK pf_err walks_now(struct fsctx *ctx);
 /* All walks end, and no other begins. */
 void walks_cancel(struct walks *walks);
-
-/* Bytes that may be the graph's have changed: what walks under way find is old. */
-void walks_page_written(struct walks *walks);
-/* For what makes a walk by other means, as a check does: the number of changes when it
- * begins, and again when it has ended well. */
-uint64_t walks_begin(struct walks *walks);
-void walks_end(struct walks *walks, uint64_t begun);
 
 #endif

@@ -258,10 +258,8 @@ static pf_err data_execute(struct fsctx *ctx, struct change *change)
 
     r->op = "write";
     change->must_wait = err == PF_OK;
-    if (err == PF_OK) {
+    if (err == PF_OK)
         transitions_note(ctx->transitions, r->node.id, 1);
-        walks_page_written(ctx->walks);
-    }
     r->range = (struct pf_range){r->node.id, 1};
     return err;
 }
