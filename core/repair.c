@@ -119,11 +119,11 @@ static pf_err free_leaked(const struct plan *p, pf_store *store)
     pf_err err = PF_OK;
     if (p->additions.count == 0)
         return PF_OK;
-    for (uint64_t n = pages / PORTION + 1; n > 0 && err == PF_OK; n--) {
+    for (uint64_t n = pages / p->portion + 1; n > 0 && err == PF_OK; n--) {
         if (plan_is_cancelled(p))
             err = PF_E_CANCELLED;
         else
-            err = free_portion(p, store, (n - 1) * PORTION, n * PORTION);
+            err = free_portion(p, store, (n - 1) * p->portion, n * p->portion);
     }
     return err;
 }
@@ -183,6 +183,7 @@ pf_err repair_run(const struct repair_door *door, const struct pf_repair_options
     char reason[PF_REASON_SIZE] = "";
     struct plan plan = {.options = options,
                         .cancel = watch != NULL ? watch->cancel : NULL,
+                        .portion = door->portion != 0 ? door->portion : PORTION,
                         .reason = out_reason != NULL ? out_reason : reason};
     plan.reason[0] = '\0';
     pf_err err = look(&plan, door, watch);

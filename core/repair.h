@@ -12,6 +12,7 @@ enum { PLAN_CHANGES = 4 };
 
 struct repair_door {
     void *ctx;
+    uint64_t portion; /* ids whose leaked pages are freed in one transaction; 0 = many */
     /* Open for reading, whatever is wrong with the file. `reason` as in pf_open(). */
     pf_err (*look)(void *ctx, char *reason, pf_store **out_store);
     /* Would enter() be let in? Changes nothing. */
@@ -23,6 +24,7 @@ struct repair_door {
 struct plan {
     const struct pf_repair_options *options;
     const atomic_bool *cancel; /* or NULL */
+    uint64_t portion;
     struct pf_repair_result result;
     char *reason;
     char changes[PLAN_CHANGES][PF_REASON_SIZE]; /* in words, result.changes of them */

@@ -118,26 +118,28 @@ static pf_err read_list(const struct plan *p, pf_store *store, struct pageset *p
     return check_free_list(&input, walk_file_pages(store->file_size), pages, &intact);
 }
 
-/* The trunks of the chain, the one where it breaks included, unless the graph uses them.
- */
+/* The trunks of the chain. One with a wrong sum or without its magic still may know the
+ * next, and what that leads to is a trunk only if its own id and sum say so. */
 static pf_err find_old_trunks(const struct plan *p, pf_store *store, struct pageset *out)
 {
     uint8_t page[PF_PAGE_SIZE];
-    uint64_t id = store->header.free_page_list_head, stored = 0, computed = 0;
+    struct pageset seen = {0};
+    uint64_t id = store->header.free_page_list_head, stored, computed;
     const uint64_t limit = walk_file_pages(store->file_size);
-    bool added = true;
+    bool is_new = true;
     pf_err err = PF_OK;
-    while (err == PF_OK && added && stored == computed && id >= PF_FIRST_PAGE &&
-           id < limit) {
-        err = graph_read_page(store, id, page);
-        if (err != PF_OK || !pf_trunk_sums(id, page, &stored, &computed))
+    while (err == PF_OK && id >= PF_FIRST_PAGE && id < limit &&
+           !pf_page_is_used(store, id)) {
+        err = plan_is_cancelled(p) ? PF_E_CANCELLED : pageset_add(&seen, id, &is_new);
+        if (err != PF_OK || !is_new || graph_read_page(store, id, page) != PF_OK)
             break;
-        if (!pf_page_is_used(store, id))
-            err = pageset_add(out, id, &added);
+        if (pf_trunk_sums(id, page, &stored, &computed))
+            err = pageset_add(out, id, &is_new);
+        else if (seen.count > 1)
+            break; /* it was no trunk's link */
         id = trunk_next_of(page);
-        if (plan_is_cancelled(p))
-            err = PF_E_CANCELLED;
     }
+    pageset_clear(&seen);
     return err;
 }
 
