@@ -1,14 +1,35 @@
 /* care.c: keep the file in shape: give its free end back, put the free list in order. */
 #include "store.h"
 
-/* The first page of the free run that reaches the end of the file; total_pages when the
- * last page is in use. `lock` held. */
-static uint64_t trailing_start(pf_store *store)
+static bool all_free_from(const pf_store *store, uint64_t id)
 {
-    uint64_t end = store->total_pages;
-    while (end > PF_FIRST_PAGE && pageset_has(&store->fl.free, end - 1))
-        end--;
-    return end;
+    return pageset_next_gap(&store->fl.free, id) >= store->total_pages;
+}
+
+/* The first page of the free run that reaches the end of the file; total_pages when the
+ * last page is in use. By halves, for the run may be most of a large file. `lock` held.
+ */
+static uint64_t trailing_start(const pf_store *store)
+{
+    const uint64_t total = store->total_pages;
+    uint64_t low = PF_FIRST_PAGE; /* below `high` it is not known */
+    uint64_t high = total;
+    for (uint64_t length = 1; high > low; length *= 2) { /* a short run costs little */
+        const uint64_t id = total - low > length ? total - length : low;
+        if (!all_free_from(store, id)) {
+            low = id + 1;
+            break;
+        }
+        high = id;
+    }
+    while (low < high) {
+        const uint64_t middle = low + (high - low) / 2;
+        if (all_free_from(store, middle))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return high;
 }
 
 pf_err pf_trailing_free(pf_store *store, uint64_t *out_count)

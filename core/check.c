@@ -173,11 +173,17 @@ static uint64_t next_known(const struct check *check, uint64_t from)
     return next;
 }
 
+static bool is_cancelled(const struct check *check)
+{
+    return check->in->cancel != NULL &&
+           atomic_load_explicit(check->in->cancel, memory_order_relaxed);
+}
+
 /* Runs of pages that neither set has; whole regions are passed at once. */
 static void find_leaks(struct check *check)
 {
     uint64_t id = PF_FIRST_PAGE;
-    while (id < check->end) {
+    while (id < check->end && !is_cancelled(check)) {
         const uint64_t gap =
             pageset_next_gap(check->free, walk_next_gap(check->walk, id));
         if (gap != id) { /* it may be in the other set */
@@ -196,7 +202,7 @@ static void find_leaks(struct check *check)
 static void find_used_free(struct check *check)
 {
     uint64_t id = 0;
-    while (pageset_next(check->free, id, &id)) {
+    while (pageset_next(check->free, id, &id) && !is_cancelled(check)) {
         if (walk_use(check->walk, id, NULL) != USE_NONE) {
             report_run(check, PF_FINDING_FREE_BUT_USED, id, id + 1, "free or in use",
                        "both");
@@ -244,7 +250,7 @@ static pf_err check_all(struct check *check)
     check->end = larger(check->sum.total_pages, check->sum.file_pages);
     find_used_free(check);
     find_leaks(check);
-    return PF_OK;
+    return is_cancelled(check) ? PF_E_CANCELLED : PF_OK;
 }
 
 pf_err check_run(const struct check_input *input, struct check_summary *out_summary,

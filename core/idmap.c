@@ -1,13 +1,25 @@
 #include "idmap.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 enum { FIRST_SLOTS = 16 };
 
-/* Fibonacci hashing: neighbouring ids land far apart. slot_count is a power of two. */
+/* Multiplicative hashing: neighbouring ids land far apart. slot_count is a power of two.
+ */
 static size_t home_of(const struct idmap *map, uint64_t key)
 {
-    return (size_t)((key * 0x9E3779B97F4A7C15u) >> 32) & (map->slot_count - 1);
+    return (size_t)((key * map->multiplier) >> 32) & (map->slot_count - 1);
+}
+
+/* Keys come from files: whoever makes one must not know where they will land, or all of
+ * them land in one place and every look is a long walk. */
+static uint64_t random_multiplier(void)
+{
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+        random = 0;
+    return (random ^ 0x9E3779B97F4A7C15u) | 1;
 }
 
 static size_t next_of(const struct idmap *map, size_t at)
@@ -40,7 +52,10 @@ pf_err idmap_reserve(struct idmap *map, size_t more)
     if (slot_count == map->slot_count)
         return PF_OK;
 
-    struct idmap bigger = {.slot_count = slot_count, .count = map->count};
+    struct idmap bigger = {.slot_count = slot_count,
+                           .count = map->count,
+                           .multiplier = map->multiplier != 0 ? map->multiplier
+                                                              : random_multiplier()};
     bigger.slots = malloc(slot_count * sizeof *bigger.slots);
     if (bigger.slots == NULL)
         return PF_E_NO_MEMORY;

@@ -16,6 +16,7 @@ struct idmap_slot {
 struct idmap { /* all zero = empty */
     struct idmap_slot *slots;
     size_t slot_count, count;
+    uint64_t multiplier; /* odd, another one in each map; 0 = no slots yet */
 };
 
 /* Release everything; the map is empty afterwards. */

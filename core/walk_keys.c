@@ -4,7 +4,12 @@
 
 #include "walk_state.h"
 
-enum { CACHE_PAGES = 64 };
+enum {
+    CACHE_PAGES = 64,
+    /* so much memory a made-up file can cost: 64 bytes a page */
+    SHARES_PER_PAGE = 4,
+    FEW_SHARES = 1024,
+};
 
 struct leaf_cache {
     uint64_t page_ids[CACHE_PAGES]; /* 0 = empty */
@@ -22,18 +27,51 @@ pf_err leaf_cache_new(struct leaf_cache **out_cache)
 
 /* ---- pages with several leaves ---- */
 
+/* The leaf's shares are the last ones. */
+static bool has_share(const struct walk *walk, uint64_t page_id, uint64_t leaf_id)
+{
+    for (size_t i = walk->share_count; i > 0 && walk->shares[i - 1].leaf_id == leaf_id;
+         i--)
+        if (walk->shares[i - 1].page_id == page_id)
+            return true;
+    return false;
+}
+
+/* In a sound file hardly a page is named by more than two leaves. */
+static void report_shares(struct walk *walk, uint64_t leaf_id, uint64_t limit)
+{
+    struct pf_finding finding = walk_finding_at(walk, PF_FINDING_TREE, leaf_id);
+    finding_expect(&finding, "at most %" PRIu64 " times a page that another leaf names",
+                   limit);
+    finding_found(&finding, "more, which are not looked at");
+    walk_report(walk, &finding);
+    walk->shares_full = true;
+}
+
+static pf_err grow_shares(struct walk *walk)
+{
+    const size_t room = walk->share_room > 0 ? walk->share_room * 2 : 64;
+    struct share *shares = realloc(walk->shares, room * sizeof *shares);
+    if (shares == NULL)
+        return PF_E_NO_MEMORY;
+    walk->shares = shares;
+    walk->share_room = room;
+    return PF_OK;
+}
+
 pf_err walk_share_add(struct walk *walk, uint64_t page_id, uint64_t leaf_id)
 {
-    if (walk->share_count == walk->share_room) {
-        const size_t room = walk->share_room > 0 ? walk->share_room * 2 : 64;
-        struct share *shares = realloc(walk->shares, room * sizeof *shares);
-        if (shares == NULL)
-            return PF_E_NO_MEMORY;
-        walk->shares = shares;
-        walk->share_room = room;
+    const uint64_t limit = FEW_SHARES + SHARES_PER_PAGE * walk->file_pages;
+    if (walk->shares_full || has_share(walk, page_id, leaf_id))
+        return PF_OK;
+    if (walk->share_count >= limit) {
+        report_shares(walk, leaf_id, limit);
+        return PF_OK;
     }
-    walk->shares[walk->share_count++] = (struct share){page_id, leaf_id};
-    return PF_OK;
+    const pf_err err = walk->share_count < walk->share_room ? PF_OK : grow_shares(walk);
+    if (err == PF_OK)
+        walk->shares[walk->share_count++] = (struct share){page_id, leaf_id};
+    return err;
 }
 
 static int compare_shares(const void *left, const void *right)
@@ -64,16 +102,6 @@ static size_t first_share(const struct walk *walk, uint64_t page_id)
             high = middle;
     }
     return low;
-}
-
-/* A leaf that alternates between two pages is noted more than once. */
-static size_t next_share(const struct walk *walk, size_t at)
-{
-    const struct share here = walk->shares[at];
-    while (at < walk->share_count && walk->shares[at].page_id == here.page_id &&
-           walk->shares[at].leaf_id == here.leaf_id)
-        at++;
-    return at;
 }
 
 /* ---- keys ---- */
@@ -127,7 +155,7 @@ pf_err walk_next_keys(struct walk *walk, uint64_t page_id, size_t *cursor,
         if (at >= walk->share_count || walk->shares[at].page_id != page_id)
             return PF_OK;
         leaf_id = walk->shares[at].leaf_id;
-        *cursor = 1 + next_share(walk, at);
+        *cursor = 2 + at;
     }
     *out_more = true;
     return keys_of_leaf(walk, leaf_id, page_id, out_keys);

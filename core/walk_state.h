@@ -20,6 +20,7 @@ struct walk {
     struct idmap marks;   /* pages with findings: MARK_ bits */
     struct share *shares; /* sorted by page once the trees are walked */
     size_t share_count, share_room;
+    bool shares_full; /* reported */
     struct leaf_cache *cache;
     struct walk_totals totals;
     bool second_edge_tree; /* pages that the first one has are no finding */

@@ -41,11 +41,11 @@ struct level { /* a repair, and the cuts in it */
 
 struct bench {
     const struct broken *broken;
-    struct image file;      /* bytes of the broken file */
-    struct fd_image start;  /* the same on a disk */
-    struct arena *arena;    /* of the start */
-    bool kept[CASE_PAGES];  /* pages of the graph */
-    uint64_t total;         /* after an undisturbed repair */
+    struct image file;     /* bytes of the broken file */
+    struct fd_image start; /* the same on a disk */
+    struct arena *arena;   /* of the start */
+    bool kept[CASE_PAGES]; /* pages of the graph */
+    uint64_t total;        /* after an undisturbed repair */
     uint64_t free_ids[CASE_PAGES];
     size_t free_count;
 
@@ -311,8 +311,7 @@ static void on_change(void *context, enum fd_call call)
         (void)imagemap_at(&b->seen[depth], level->crash.hash, &is_new);
         b->images++;
         if (is_new)
-            judge_cut(b, level,
-                      depth + 1 < DEPTH && b->seen[depth].count % EVERY == 0);
+            judge_cut(b, level, depth + 1 < DEPTH && b->seen[depth].count % EVERY == 0);
         b->depth = depth + 1;
     }
     b->depth = depth;

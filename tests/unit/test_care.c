@@ -45,6 +45,31 @@ static void a_shrink_counts_as_no_allocation(void **state)
     assert_u64(10, stats_of(t->store).deallocations);
 }
 
+/* Against counting down, for runs of all lengths. */
+static void trailing_free_pages_are_counted_right(void **state)
+{
+    struct scratch *t = *state;
+    uint64_t rng = 7;
+
+    scratch_create(t, 700);
+    for (int round = 0; round < 60; round++) {
+        const uint64_t run = rng_below(&rng, 690);
+        uint64_t count, expected = 0;
+
+        for (uint64_t id = 2; id < 700; id++) {
+            const bool free_it = id >= 700 - run || rng_below(&rng, 3) > 0;
+            if (free_it != (state_of(t->store, id) == PF_STATE_FREE) && free_it)
+                free_one(t->store, id);
+            else if (!free_it && state_of(t->store, id) == PF_STATE_FREE)
+                assert_ok(pf_page_take(t->store, id, NULL));
+        }
+        while (expected < 698 && state_of(t->store, 699 - expected) == PF_STATE_FREE)
+            expected++;
+        assert_ok(pf_trailing_free(t->store, &count));
+        assert_u64(expected, count);
+    }
+}
+
 static void shrink_without_trailing_free_pages_changes_nothing(void **state)
 {
     struct scratch *t = *state;
@@ -278,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(shrink_gives_back_exactly_the_trailing_free_pages),
         SCRATCH_TEST(a_shrink_counts_as_no_allocation),
+        SCRATCH_TEST(trailing_free_pages_are_counted_right),
         SCRATCH_TEST(shrink_without_trailing_free_pages_changes_nothing),
         SCRATCH_TEST(a_database_can_shrink_to_its_two_reserved_pages),
         SCRATCH_TEST(pages_that_come_back_after_a_shrink_read_as_zeros),
