@@ -240,7 +240,7 @@ static bool read_list(struct bench *b, struct level *level)
     const struct oracle_source source = source_of(level);
 
     if (!oracle_read(&b->oracle, &source) ||
-        oracle_finds_stale_trunk(&b->oracle, &source)) {
+        oracle_finds_stale_trunk(&b->oracle, &source, NULL, 0)) {
         violation(b, "%s", b->oracle.finding);
         return false;
     }
