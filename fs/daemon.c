@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "message.h"
 #include "options.h"
 #include "signals.h"
@@ -111,6 +112,7 @@ void daemon_report(int report_fd)
         dup2(null, fd);
     if (null > 2)
         close(null);
+    log_to_syslog();
     while (write(report_fd, "", 1) == -1 && errno == EINTR) {
     }
     close(report_fd);

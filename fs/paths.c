@@ -2,10 +2,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "message.h"
 #include "options.h"
@@ -60,9 +63,10 @@ static bool is_of_database(const struct mount_line *line, const char *database)
     return strcmp(line->type, "fuse.pagefs") == 0 && strcmp(line->source, database) == 0;
 }
 
-static bool is_at_point(const struct mount_line *line, const char *point)
+/* One that fusermount3 may be told to remove. */
+static bool is_fuse_at_point(const struct mount_line *line, const char *point)
 {
-    return strcmp(line->point, point) == 0;
+    return strncmp(line->type, "fuse", 4) == 0 && strcmp(line->point, point) == 0;
 }
 
 /* `unknown` when there is no way to tell. *out_point is freed by the caller; NULL: is not
@@ -110,6 +114,8 @@ int paths_resolve_database(const char *path, char **out_path)
         return 0;
     if (errno == ENOENT)
         message(path, "no such file: pagefs create makes one");
+    else if (errno == ENOTCONN)
+        message(path, "in a mount whose daemon died: unmount that first");
     else
         message(path, "%s", strerror(errno));
     return EXIT_SYSTEM;
@@ -140,19 +146,68 @@ static char *quote(const char *path)
     return word;
 }
 
-static int already_mounted(const char *path, const char *what)
+/* `root` is what is to be removed. */
+static int already_mounted(const char *path, const char *root, const char *what)
 {
-    char *const word = quote(path);
+    char *const word = quote(root);
 
-    message(path, "%s: fusermount3 -u %s removes it", what, word != NULL ? word : path);
+    message(path, "%s: fusermount3 -u %s removes it", what, word != NULL ? word : root);
     free(word);
     return EXIT_REFUSED;
+}
+
+/* Without its last part, in place; false when there is no more than one. */
+static bool cut_last_part(char *path)
+{
+    char *const slash = strrchr(path, '/');
+
+    if (slash == NULL || slash == path)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+/* As realpath(), of as much of the path as can be followed into a dead mount. NULL: no
+ * way to tell. */
+static char *resolve_dead(const char *path)
+{
+    char *const part = strdup(path);
+    char *resolved = NULL;
+    char link[32];
+    int fd = -1;
+
+    while (part != NULL && (fd = open(part, O_PATH | O_CLOEXEC)) == -1 &&
+           cut_last_part(part)) {
+    }
+    free(part);
+    if (fd == -1)
+        return NULL;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    resolved = calloc(1, PATH_MAX);
+    if (resolved != NULL && readlink(link, resolved, PATH_MAX - 1) == -1)
+        *resolved = '\0';
+    close(fd);
+    return resolved;
+}
+
+/* fusermount3 takes neither what is below a mount nor a symbolic link to it. */
+static int dead_mount(const char *path)
+{
+    char *const root = resolve_dead(path);
+    bool found = root != NULL && any_mount(is_fuse_at_point, root, false, NULL);
+
+    while (!found && root != NULL && cut_last_part(root))
+        found = any_mount(is_fuse_at_point, root, false, NULL);
+    const int status = already_mounted(path, found ? root : path,
+                                       "a mount whose daemon died is still there");
+    free(root);
+    return status;
 }
 
 static int bad_mountpoint(const char *path, int error)
 {
     if (error == ENOTCONN)
-        return already_mounted(path, "a mount whose daemon died is still there");
+        return dead_mount(path);
     if (error == ENOENT)
         message(path, "no such directory: mkdir it first");
     else if (error == ENOTDIR)
@@ -213,8 +268,9 @@ int paths_check_mountpoint(const char *mountpoint, const char *database)
         return EXIT_REFUSED;
     }
     const int error = check_empty(mountpoint);
-    if (error == -1 && any_mount(is_at_point, mountpoint, false, NULL))
-        return already_mounted(mountpoint, "something is mounted there already");
+    if (error == -1 && any_mount(is_fuse_at_point, mountpoint, false, NULL))
+        return already_mounted(mountpoint, mountpoint,
+                               "something is mounted there already");
     if (error == -1) {
         message(mountpoint, "not empty: mount on an empty directory");
         return EXIT_REFUSED;

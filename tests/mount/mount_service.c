@@ -272,6 +272,78 @@ static void a_database_in_use_names_its_mountpoint(void **state)
     mnt_stop(m);
 }
 
+/* Whatever leads into it: fusermount3 wants the root of the mount, not a link to it. */
+static void a_path_into_a_dead_mount_names_its_root(void **state)
+{
+    static const char *const paths[] = {"mnt",           "mnt/", "mnt/pages/7",
+                                        "mnt/no/no",     "link", "link/pages",
+                                        "./mnt/../mnt/."};
+    struct mnt *m = *state;
+    const char *const stat[] = {"stat", "mnt/stats", NULL};
+    char line[256];
+
+    mnt_pages(m, 20);
+    expect(m, "", "ls pages/7 > \"$D/listing\"; ln -s \"$P\" \"$D/link\"");
+    assert_int_equal(kill(m->daemon, SIGKILL), 0);
+    assert_true(WIFSIGNALED(mnt_wait(m)));
+    snprintf(line, sizeof(line), " fusermount3 -u %s removes it\n", m->point);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        const char *const arguments[] = {m->t.db, paths[i], NULL};
+        assert_int_equal(mnt_pagefs(m, arguments), 32);
+        one_line_with(m, line);
+    }
+    assert_int_equal(mnt_pagefs(m, stat), 2);
+    one_line_with(m, "in a mount whose daemon died: unmount that first");
+    mnt_unmount(m);
+}
+
+/* `fusermount3 -u /proc` is no good advice. */
+static void a_mount_of_another_kind_is_not_to_be_removed(void **state)
+{
+    struct mnt *m = *state;
+
+    skip_unless_root();
+    v3_make_pages(m->t.db, 20);
+    assert_int_equal(sh(m, "unshare -m bash -c 'mount -t tmpfs none \"$P\"; "
+                           "touch \"$P/file\"; \"$PAGEFS\" \"$DB\" \"$P\"'"),
+                     32);
+    one_line_with(m, "not empty: mount on an empty directory");
+}
+
+/* ---- the log of the system ---- */
+
+/* In a mount namespace of its own, with a /dev in which the test is syslogd. $DB is
+ * overwritten under the mount, which is the end of writing. */
+static void what_a_daemon_has_to_say_goes_to_syslog(void **state)
+{
+    static const char script[] =
+        "unshare -m --propagation private bash -e <<'EOF'\n"
+        "mkdir dev; mount -t tmpfs none dev; touch dev/fuse dev/null\n"
+        "for f in fuse null; do mount --bind /dev/$f dev/$f; done; mount --move dev "
+        "/dev\n"
+        "python3 -c 'import socket\n"
+        "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "s.bind(\"/dev/log\"); s.settimeout(20); print(s.recv(9999).decode())' > log &\n"
+        "until [ -S /dev/log ]; do sleep 0.01; done\n"
+        "\"$PAGEFS\" \"$DB\" \"$P\"\n"
+        "printf x | dd of=\"$DB\" bs=1 seek=20 conv=notrunc status=none\n"
+        "(echo 5 > \"$P/free\") 2> /dev/null || wait %1\n"
+        "fusermount3 -u \"$P\"\n"
+        "EOF\n"
+        "sed 's/^<27>[A-Z][a-z][a-z] [ 0-9:]*pagefs\\[[0-9]*\\]: /27 /; s,/.*/db,db,' "
+        "log";
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 20);
+    mnt_start(m, NULL); /* skips when there is no fuse */
+    mnt_stop(m);
+    skip_unless_root();
+    expect(m,
+           "27 db.v3: read-only from now on: the file was changed by someone else; "
+           "unmount and mount again\n",
+           script);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +357,9 @@ int main(void)
         MOUNT_TEST(a_mount_over_a_mount_says_what_to_type),
         MOUNT_TEST(what_is_typed_is_quoted_for_the_shell),
         MOUNT_TEST(a_database_in_use_names_its_mountpoint),
+        MOUNT_TEST(a_path_into_a_dead_mount_names_its_root),
+        MOUNT_TEST(a_mount_of_another_kind_is_not_to_be_removed),
+        MOUNT_TEST(what_a_daemon_has_to_say_goes_to_syslog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
