@@ -3,7 +3,8 @@
  * A cell is a page, or in large files many of them. Cells of the same look share one
  * path element, and neighbours one rectangle of it, with the grid drawn on top; so the
  * picture stays below 300 KB. The colours go from dark (in use) to light (free), also
- * when printed in grey; pins and trunks are marked by shape as well. */
+ * when printed in grey; what is rare, or too similar there, has a mark of its own shape,
+ * which is a pattern that fills cells as a colour does. */
 #include "render.h"
 
 #include <stdarg.h>
@@ -31,6 +32,8 @@ enum look {
     LOOK_PINNED,
     LOOK_INDEX, /* from here on as in enum pagelook */
     LOOK_LEAKED = LOOK_INDEX + PAGELOOK_LEAKED - PAGELOOK_INDEX,
+    LOOK_CROSSED = LOOK_INDEX + PAGELOOK_CROSSED - PAGELOOK_INDEX,
+    LOOK_BAD = LOOK_INDEX + PAGELOOK_BAD - PAGELOOK_INDEX,
     LOOK_COUNT = LOOK_INDEX + PAGELOOK_COUNT - PAGELOOK_INDEX
 };
 
@@ -39,10 +42,25 @@ static const char style[] =
     ".i{font:10px monospace;fill:#777;text-anchor:end}"
     ".k0{fill:#2b5c8a}.k1{fill:#4a77a0}.k2{fill:#668fb3}.k3{fill:#82a6c4}"
     ".k4{fill:#9dbbd3}.k5{fill:#b6cde0}.k6{fill:#cedeea}.k7{fill:#e0ebf3}"
-    ".k8{fill:#f1f4f6}.k9{fill:#1c1c1c}.k10{fill:#8fbc8f}.k11{fill:#c23b22}"
-    ".k12{fill:#14213d}.k13{fill:#2b6cb0}.k14{fill:#4fb3a5}.k15{fill:#b794d6}"
+    ".k8{fill:#f1f4f6}.k9{fill:#000000}.k10{fill:#8fbc8f}.k11{fill:#c23b22}"
+    ".k12{fill:#2a3a66}.k13{fill:#3d7dc0}.k14{fill:#5cbfae}.k15{fill:#dccbee}"
     ".k16{fill:#ff8c00}.k17{fill:#d6278a}.k18{fill:#e60000}.b{fill:#000}"
-    ".m{fill:#fff}.d{fill:#33663a}.g{stroke:#fff;stroke-width:1;fill:none}</style>\n";
+    ".m{fill:#fff}.d{fill:#234d2a}.g{stroke:#fff;stroke-width:1;fill:none}</style>\n";
+
+enum mark { MARK_TRUNK, MARK_PINNED, MARK_LEAKED, MARK_CROSSED, MARK_BAD, MARK_COUNT };
+
+/* In a cell of 8 pixels, the first of which are the grid's. */
+static const struct {
+    const char *shape;
+    const char *class; /* on its own look */
+    enum look alone;   /* its colour on others: in cells of many pages */
+} marks[MARK_COUNT] = {
+    [MARK_TRUNK] = {"M2 2h5v1h-5zm0 2h5v1h-5zm0 2h5v1h-5z", "d", LOOK_TRUNK}, /* a list */
+    [MARK_PINNED] = {"M3 3h3v3h-3z", "m", LOOK_PINNED},
+    [MARK_LEAKED] = {"M2 4h5v1h-5z", "b", LOOK_LEAKED},
+    [MARK_CROSSED] = {"M2 2h1l4 4v1h-1l-4-4zm5 0v1l-4 4h-1v-1l4-4z", "m", LOOK_CROSSED},
+    [MARK_BAD] = {"M4 2h1v3h-1zm0 4h1v1h-1z", "m", LOOK_BAD}, /* ! */
+};
 
 __attribute__((format(printf, 2, 3))) static void put(struct text *out,
                                                       const char *format, ...)
@@ -78,7 +96,7 @@ static void put_name(struct text *out, const char *path)
 
 /* A cell of many pages looks like most of them once the graph is known, and shows how
  * many are free before. */
-static enum look look_of(const struct map_cells *map, unsigned index)
+static unsigned look_of(const struct map_cells *map, unsigned index)
 {
     const enum pagelook look = map_cell_look(map, index);
 
@@ -91,34 +109,59 @@ static enum look look_of(const struct map_cells *map, unsigned index)
             return LOOK_PINNED;
     }
     if (map->walked && look >= PAGELOOK_INDEX)
-        return LOOK_INDEX + (look - PAGELOOK_INDEX);
+        return (unsigned)LOOK_INDEX + (look - PAGELOOK_INDEX);
     return LOOK_SHADE + map_cell_shade(map, index);
+}
+
+/* The mark of a cell, MARK_COUNT = none: one at most, the worst. */
+static unsigned mark_of(const struct map_cells *map, unsigned index)
+{
+    const struct map_cell *const cell = &map->cells[index];
+
+    if (cell->pages[PAGELOOK_CROSSED] > 0)
+        return MARK_CROSSED;
+    if (cell->pages[PAGELOOK_BAD] > 0)
+        return MARK_BAD;
+    if (cell->pinned)
+        return MARK_PINNED;
+    if (cell->pages[PAGELOOK_LEAKED] > 0)
+        return MARK_LEAKED;
+    if (cell->pages[PAGELOOK_TRUNK] > 0 && map->pages_a_cell == 1)
+        return MARK_TRUNK;
+    return MARK_COUNT;
 }
 
 /* ---- the grid ---- */
 
-/* The end of the cells in one row, from `index` on, that look the same. */
-static unsigned same_look_end(const struct map_cells *map, unsigned index, enum look look)
+/* What a cell is drawn as: its look, or its mark. */
+typedef unsigned kind_function(const struct map_cells *map, unsigned index);
+
+/* The end of the cells in one row, from `index` on, that are drawn the same. */
+static unsigned same_kind_end(const struct map_cells *map, unsigned index,
+                              kind_function *kind_of, unsigned kind)
 {
     const unsigned row_end = (index / map->columns + 1) * map->columns;
     unsigned end = index + 1;
 
-    while (end < row_end && end < map->count && look_of(map, end) == look)
+    while (end < row_end && end < map->count && kind_of(map, end) == kind)
         end++;
     return end;
 }
 
-static void put_look(struct text *out, const struct map_cells *map, enum look look)
+/* One path, with this attribute, of which the kind is a part. */
+static void put_cells(struct text *out, const struct map_cells *map,
+                      kind_function *kind_of, unsigned kind, const char *attribute,
+                      const char *attribute_end)
 {
     bool open = false;
 
     for (unsigned i = 0; i < map->count; i++) {
-        if (look_of(map, i) != look)
+        if (kind_of(map, i) != kind)
             continue;
-        const unsigned end = same_look_end(map, i, look);
+        const unsigned end = same_kind_end(map, i, kind_of, kind);
         const unsigned width = (end - i) * CELL;
         if (!open)
-            put(out, "<path class=\"k%u\" d=\"", (unsigned)look);
+            put(out, "<path %s%u%s d=\"", attribute, kind, attribute_end);
         open = true;
         put(out, "M%u %uh%uv%dh-%uz", i % map->columns * CELL, i / map->columns * CELL,
             width, CELL, width);
@@ -128,47 +171,28 @@ static void put_look(struct text *out, const struct map_cells *map, enum look lo
         text_str(out, "\"/>\n");
 }
 
-static bool is_trunk(const struct map_cells *map, const struct map_cell *cell)
+/* Among other pages in a cell it has its own colour, on white to be seen there. */
+static void put_mark_shape(struct text *out, const struct map_cells *map, enum mark mark)
 {
-    return map->pages_a_cell == 1 && cell->pages[PAGELOOK_TRUNK] > 0;
+    if (map->pages_a_cell == 1)
+        put(out, "<path class=\"%s\" d=\"%s\"/>", marks[mark].class, marks[mark].shape);
+    else
+        put(out, "<path class=\"m\" d=\"M2 2h5v5h-5z\"/><path class=\"k%u\" d=\"%s\"/>",
+            (unsigned)marks[mark].alone, marks[mark].shape);
 }
 
-static bool is_pinned(const struct map_cells *map, const struct map_cell *cell)
+static void put_patterns(struct text *out, const struct map_cells *map)
 {
-    (void)map;
-    return cell->pinned;
-}
-
-static bool is_wrong(const struct map_cells *map, const struct map_cell *cell)
-{
-    (void)map;
-    return cell->pages[PAGELOOK_CROSSED] + cell->pages[PAGELOOK_BAD] > 0;
-}
-
-static bool is_leaked(const struct map_cells *map, const struct map_cell *cell)
-{
-    return cell->pages[PAGELOOK_LEAKED] > 0 && !is_wrong(map, cell) && !cell->pinned;
-}
-
-/* Little squares in the middle: what colour alone may not tell, and what is rare in a
- * cell of many pages. */
-static void put_marks(struct text *out, const struct map_cells *map, const char *class,
-                      bool (*wanted)(const struct map_cells *map,
-                                     const struct map_cell *cell))
-{
-    bool open = false;
-
-    for (unsigned i = 0; i < map->count; i++) {
-        if (!wanted(map, &map->cells[i]))
-            continue;
-        if (!open)
-            put(out, "<path class=\"%s\" d=\"", class);
-        open = true;
-        put(out, "M%u %uh3v3h-3z", i % map->columns * CELL + 3,
-            i / map->columns * CELL + 2);
+    text_str(out, "<defs>\n");
+    for (unsigned mark = 0; mark < MARK_COUNT; mark++) {
+        put(out,
+            "<pattern id=\"p%u\" width=\"%d\" height=\"%d\" "
+            "patternUnits=\"userSpaceOnUse\">",
+            mark, CELL, CELL);
+        put_mark_shape(out, map, mark);
+        text_str(out, "</pattern>\n");
     }
-    if (open)
-        text_str(out, "\"/>\n");
+    text_str(out, "</defs>\n");
 }
 
 static unsigned row_count(const struct map_cells *map)
@@ -180,15 +204,13 @@ static void put_grid(struct text *out, const struct map_cells *map)
 {
     const unsigned width = map->columns * CELL;
     const unsigned height = row_count(map) * CELL;
-    const bool many = map->pages_a_cell > 1; /* a mark then has a colour of its own */
 
+    put_patterns(out, map);
     put(out, "<g transform=\"translate(%d %d)\">\n", LABEL, HEAD);
     for (unsigned look = 0; look < LOOK_COUNT; look++)
-        put_look(out, map, look);
-    put_marks(out, map, "d", is_trunk);
-    put_marks(out, map, many ? "k11" : "m", is_pinned);
-    put_marks(out, map, many ? "k16" : "b", is_leaked);
-    put_marks(out, map, many ? "k18" : "m", is_wrong);
+        put_cells(out, map, look_of, look, "class=\"k", "\"");
+    for (unsigned mark = 0; mark < MARK_COUNT; mark++)
+        put_cells(out, map, mark_of, mark, "fill=\"url(#p", ")\"");
     text_str(out, "<path class=\"g\" d=\"");
     for (unsigned x = 0; x <= width; x += CELL)
         put(out, "M%u.5 0v%u", x, height);
@@ -209,22 +231,24 @@ static void put_head(struct text *out, const struct fsctx *ctx,
     struct pf_stats stats;
 
     pf_stats_get(ctx->store, &stats);
-    const double percent =
-        100.0 * (double)stats.allocated_pages / (double)stats.total_pages;
+    /* rounded down: 100 % means all of them */
+    const unsigned permille =
+        (unsigned)(1000.0 * (double)stats.allocated_pages / (double)stats.total_pages);
     put(out, "<text class=\"t\" x=\"%d\" y=\"44\">", MARGIN);
     put_name(out, ctx->source);
     put(out,
-        "</text>\n<text x=\"%d\" y=\"66\">%llu pages: %llu allocated (%.1f%%), %llu "
+        "</text>\n<text x=\"%d\" y=\"66\">%llu pages: %llu allocated (%u.%u%%), %llu "
         "free, "
         "%llu pinned",
         MARGIN, (unsigned long long)stats.total_pages,
-        (unsigned long long)stats.allocated_pages, percent,
+        (unsigned long long)stats.allocated_pages, permille / 10, permille % 10,
         (unsigned long long)stats.free_pages, (unsigned long long)stats.pinned_pages);
     if (map->pages_a_cell > 1)
         put(out, "; a cell is %llu pages", (unsigned long long)map->pages_a_cell);
     text_str(out, "</text>\n");
 }
 
+/* A cell as in the grid, half as large again, and what it means. */
 static void put_key(struct text *out, unsigned x, unsigned y, unsigned look,
                     const char *text)
 {
@@ -234,56 +258,87 @@ static void put_key(struct text *out, unsigned x, unsigned y, unsigned look,
         look, x, y, x + 18, y + 10, text);
 }
 
-static void put_mark(struct text *out, unsigned x, unsigned y, const char *class)
+/* On the key at that place; the shapes have their middle at 4.5 of 8. */
+static void put_key_mark(struct text *out, const struct map_cells *map, unsigned x,
+                         unsigned y, enum mark mark)
 {
-    put(out, "<rect class=\"%s\" x=\"%u\" y=\"%u\" width=\"4\" height=\"4\"/>\n", class,
-        x + 4, y + 4);
+    put(out, "<g transform=\"translate(%d %d) scale(1.5)\">", (int)x - 1, (int)y - 1);
+    put_mark_shape(out, map, mark);
+    text_str(out, "</g>\n");
 }
 
-/* The second line: what a walk has told. */
-static void put_graph_legend(struct text *out, unsigned y)
+struct key {
+    const char *name;
+    unsigned look, mark; /* MARK_COUNT = none */
+    unsigned width;      /* how far the next one is */
+};
+
+static void put_keys(struct text *out, const struct map_cells *map, unsigned y,
+                     const struct key *keys, size_t count)
 {
-    static const struct {
-        const char *name, *mark;
-        unsigned width;
-    } keys[] = {
-        {"tree", NULL, 56}, {"node", NULL, 64},  {"edge", NULL, 64},
-        {"blob", NULL, 60}, {"leaked", "b", 76}, {"cross-linked or dangling", "m", 172},
-        {"bad", "m", 0},
+    unsigned x = LABEL;
+
+    for (size_t i = 0; i < count; x += keys[i++].width) {
+        put_key(out, x, y, keys[i].look, keys[i].name);
+        if (keys[i].mark != MARK_COUNT)
+            put_key_mark(out, map, x, y, keys[i].mark);
+    }
+}
+
+static void put_page_legend(struct text *out, const struct map_cells *map, unsigned y)
+{
+    static const struct key keys[] = {
+        {"allocated", LOOK_SHADE, MARK_COUNT, 96}, /* what for is told after a walk */
+        {"reserved", LOOK_RESERVED, MARK_COUNT, 96},
+        {"pinned", LOOK_PINNED, MARK_PINNED, 80},
+        {"free", LOOK_SHADE + MAP_SHADES, MARK_COUNT, 64},
+        {"free, trunk of the list", LOOK_TRUNK, MARK_TRUNK, 0},
     };
-    unsigned x = LABEL;
 
-    for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        put_key(out, x, y, LOOK_INDEX + i, keys[i].name);
-        if (keys[i].mark != NULL)
-            put_mark(out, x, y, keys[i].mark);
-        x += keys[i].width;
-    }
+    const size_t first = map->walked ? 1 : 0;
+
+    put_keys(out, map, y, keys + first, sizeof(keys) / sizeof(keys[0]) - first);
 }
 
-static void put_legend(struct text *out, const struct map_cells *map, unsigned y)
+static void put_shade_legend(struct text *out, const struct map_cells *map, unsigned y)
 {
     unsigned x = LABEL;
 
-    if (map->walked)
-        put_graph_legend(out, y + 20);
-    if (map->pages_a_cell == 1) {
-        put_key(out, x, y, LOOK_RESERVED, "reserved");
-        put_key(out, x + 96, y, LOOK_SHADE, "allocated");
-        put_key(out, x + 192, y, LOOK_PINNED, "pinned");
-        put_mark(out, x + 192, y, "m");
-        put_key(out, x + 272, y, LOOK_SHADE + MAP_SHADES, "free");
-        put_key(out, x + 336, y, LOOK_TRUNK, "free, trunk of the list");
-        put_mark(out, x + 336, y, "d");
-        return;
-    }
     put(out, "<text x=\"%u\" y=\"%u\">allocated</text>\n", x, y + 10);
     x += 60;
     for (unsigned shade = 0; shade <= MAP_SHADES; shade++, x += 16)
         put_key(out, x, y, LOOK_SHADE + shade, "");
     put(out, "<text x=\"%u\" y=\"%u\">free</text>\n", x + 2, y + 10);
     put_key(out, x + 64, y, LOOK_SHADE + MAP_SHADES / 2, "with pinned pages");
-    put_mark(out, x + 64, y, "k11");
+    put_key_mark(out, map, x + 64, y, MARK_PINNED);
+}
+
+/* What a walk has told. A cell of many pages has the marks on the look of the others. */
+static void put_graph_legend(struct text *out, const struct map_cells *map, unsigned y)
+{
+    const bool many = map->pages_a_cell > 1;
+    const struct key keys[] = {
+        {"tree", LOOK_INDEX, MARK_COUNT, 56},
+        {"node", LOOK_INDEX + 1, MARK_COUNT, 64},
+        {"edge", LOOK_INDEX + 2, MARK_COUNT, 64},
+        {"blob", LOOK_INDEX + 3, MARK_COUNT, 60},
+        {"leaked", many ? LOOK_SHADE + MAP_SHADES : LOOK_LEAKED, MARK_LEAKED, 76},
+        {"cross-linked or dangling", many ? LOOK_SHADE + MAP_SHADES : LOOK_CROSSED,
+         MARK_CROSSED, 172},
+        {"bad", many ? LOOK_SHADE + MAP_SHADES : LOOK_BAD, MARK_BAD, 0},
+    };
+
+    put_keys(out, map, y, keys, sizeof(keys) / sizeof(keys[0]));
+}
+
+static void put_legend(struct text *out, const struct map_cells *map, unsigned y)
+{
+    if (map->pages_a_cell == 1)
+        put_page_legend(out, map, y);
+    else
+        put_shade_legend(out, map, y);
+    if (map->walked)
+        put_graph_legend(out, map, y + 20);
 }
 
 pf_err render_map_svg(const struct fsctx *ctx, uint64_t id, struct text *out)

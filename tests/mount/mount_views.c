@@ -139,6 +139,50 @@ static void map_svg_is_a_picture_with_a_legend(void **state)
     mnt_stop(m);
 }
 
+/* Printed in grey, any two states of a legend differ by 20 steps of 255 at least, or by
+ * the shape of their marks. */
+static void map_svg_tells_the_states_apart_without_colour(void **state)
+{
+    static const char script[] =
+        "python3 - <<'EOF'\n"
+        "import itertools, re\n"
+        "svg = open('map.svg').read()\n"
+        "colours = dict(re.findall(r'[.](k\\d+){fill:#([0-9a-f]{6})}', svg))\n"
+        "def grey(c):\n"
+        "    r, g, b = (int(colours[c][i:i + 2], 16) for i in (0, 2, 4))\n"
+        "    return (299 * r + 587 * g + 114 * b) / 1000\n"
+        "keys = re.findall(r'<rect class=\"(k\\d+)\"[^>]*/><text "
+        "[^>]*>([^<]+)</text>\\n'\n"
+        "                  r'(?:<g transform[^>]*>(.*?)</g>)?', svg)\n"
+        "for (a, first, mark), (b, second, other) in itertools.combinations(keys, 2):\n"
+        "    if abs(grey(a) - grey(b)) < 20 and re.findall('d=.*', mark) == \\\n"
+        "            re.findall('d=.*', other):\n"
+        "        print(first, 'and', second, 'look the same')\n"
+        "print(len(keys))\n"
+        "EOF";
+    struct mnt *m = *state;
+
+    mount_mixed(m);
+    expect(m, "5\n", script);
+    mnt_stop(m);
+    unlink(m->t.db);
+    mnt_sample(m, "medium");
+    expect(m, "blob\n", "cat pages/5/type");
+    expect(m, "11\n", script);
+    mnt_stop(m);
+}
+
+/* 100 % is all of them. */
+static void map_svg_does_not_round_up(void **state)
+{
+    struct mnt *m = *state;
+
+    mnt_pages(m, 10000);
+    expect(m, "(100.0%)\n", "grep -o '([0-9.]*%)' map.svg");
+    expect(m, "(99.9%)\n", "echo 7 > free; grep -o '([0-9.]*%)' map.svg");
+    mnt_stop(m);
+}
+
 /* The worst there is: no two neighbours look the same, and pins on top. */
 static void map_svg_stays_below_a_megabyte(void **state)
 {
@@ -246,6 +290,8 @@ int main(void)
         MOUNT_TEST(pages_jsonl_is_json_line_by_line),
         MOUNT_TEST(map_has_a_letter_a_page),
         MOUNT_TEST(map_svg_is_a_picture_with_a_legend),
+        MOUNT_TEST(map_svg_tells_the_states_apart_without_colour),
+        MOUNT_TEST(map_svg_does_not_round_up),
         MOUNT_TEST(map_svg_stays_below_a_megabyte),
         MOUNT_TEST(a_name_cannot_break_the_picture),
         MOUNT_TEST(runs_are_merged_and_cover_every_page_once),
