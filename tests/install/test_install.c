@@ -73,6 +73,31 @@ static void manual_and_completions_know_every_option(void **state)
            "grep -qw -e $c $f || echo \"$c is not in $f\"; done; done");
 }
 
+/* README of the mount is made from the node table. What it says of a single entry of a
+ * directory (NAME, N) is said of the directory. */
+static void the_manual_has_every_file_of_the_tree(void **state)
+{
+    struct mnt *m = *state;
+
+    set_directories();
+    mnt_pages(m, 20);
+    expect(
+        m, "",
+        "python3 - \"$SOURCE/fs/pagefs.1\" <<'EOF'\n"
+        "import re, sys\n"
+        "manual = open(sys.argv[1]).read()\n"
+        "said = {word.rstrip('/') for line in re.findall(r'^[.]It Pa (.*)', manual, re.M)"
+        "\n        for word in line.split(' , ')}\n"
+        "names = re.findall(r'^(\\S+) \\(0\\d+\\)$', open('README').read(), re.M)\n"
+        "for name in names:\n"
+        "    if name.split('/NAME')[0] not in said:\n"
+        "        print(name, 'is not in the manual')\n"
+        "if len(names) < 30:\n"
+        "    print(names)\n"
+        "EOF");
+    mnt_stop(m);
+}
+
 /* ---- completion ---- */
 
 /* What bash would offer after these words; the last is the one to complete. */
@@ -108,12 +133,40 @@ static void bash_completes_commands_options_and_files(void **state)
     assert_completion(m, "pagefs -o ro,sync = n", "none\n");
 }
 
-static void zsh_can_read_its_completion(void **state)
+/* The same lines at a prompt, with Tab; `suffix` is what the shell puts behind an option
+ * of a list, to be taken back by what is typed next. */
+static void assert_tab(struct mnt *m, const char *shell, const char *suffix)
 {
-    struct mnt *m = *state;
+    char command[1200];
+    char expected[1200];
 
-    skip_without(m, "zsh");
-    expect(m, "", "zsh -n \"$SOURCE/scripts/completion/pagefs.zsh\"");
+    skip_without(m, shell);
+    snprintf(command, sizeof(command),
+             "mkdir here; touch here/database.v3\n"
+             "python3 \"$SOURCE/tests/install/tab.py\" %s "
+             "\"$SOURCE/scripts/completion/pagefs.%s\" 'pagefs cr' 'pagefs --v' "
+             "'pagefs map --s' 'pagefs check --repair --fr' 'pagefs stat here/d' "
+             "'pagefs here/d' 'pagefs here/database.v3 mn' 'pagefs -o scr' "
+             "'pagefs db mnt -o ro,hide' 'pagefs -o max' 'pagefs -o ro,sync=n'",
+             shell, shell);
+    snprintf(expected, sizeof(expected),
+             "pagefs create \npagefs --version \npagefs map --svg \n"
+             "pagefs check --repair --free-leaked \npagefs stat here/database.v3 \n"
+             "pagefs here/database.v3 \npagefs here/database.v3 mnt/\n"
+             "pagefs -o scratch%s\npagefs db mnt -o ro,hide_actions%s\n"
+             "pagefs -o max_pages=\npagefs -o ro,sync=none%s\n",
+             suffix, suffix, *suffix != '\0' ? suffix : " ");
+    expect(m, expected, command);
+}
+
+static void tab_completes_at_a_prompt_of_bash(void **state)
+{
+    assert_tab(*state, "bash", "");
+}
+
+static void tab_completes_at_a_prompt_of_zsh(void **state)
+{
+    assert_tab(*state, "zsh", ",");
 }
 
 /* ---- meson install ---- */
@@ -210,8 +263,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MOUNT_TEST(the_manual_has_no_mistakes),
         MOUNT_TEST(manual_and_completions_know_every_option),
+        MOUNT_TEST(the_manual_has_every_file_of_the_tree),
         MOUNT_TEST(bash_completes_commands_options_and_files),
-        MOUNT_TEST(zsh_can_read_its_completion),
+        MOUNT_TEST(tab_completes_at_a_prompt_of_bash),
+        MOUNT_TEST(tab_completes_at_a_prompt_of_zsh),
         MOUNT_TEST(an_installed_tree_has_everything),
         MOUNT_TEST(the_library_shows_nothing_but_its_interface),
         MOUNT_TEST(an_example_builds_against_the_installed_tree_and_allocates),
