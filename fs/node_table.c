@@ -290,8 +290,9 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .parse = command_parse_state, .syntax = "expected free, free!, allocated or pinned",
         .doc = "free, allocated or pinned. Writing a word changes it: `free` frees an\n"
                "allocated page that the graph does not reach (EBUSY), `free!` one that it\n"
-               "does reach too, which damages the graph; `allocated` takes this very page from the free list or drops\n"
-               "the pins of a pinned one, `pinned` pins an allocated one",
+               "does reach too, which damages the graph; `allocated` takes this very page from\n"
+               "the free list or drops the pins of a pinned one, `pinned` pins an allocated\n"
+               "one",
         .example = "echo free > pages/7/state",
     },
     [NODE_PINS] = {
@@ -323,8 +324,8 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .to_stat = NEEDS_GRAPH, .to_read = NEEDS_GRAPH,
         .doc = "what the page is: header reserved node-internal node-leaf node edge-internal\n"
                "edge-leaf edge edge-packed edge-chain blob free trunk, or unknown: nothing\n"
-               "that the graph reaches. The first that asks waits for a walk of the graph;\n"
-               "it can be interrupted",
+               "that the graph reaches. The first that asks waits for a walk of the graph,\n"
+               "and can be interrupted (EINTR)",
         .example = "cat pages/*/type | sort | uniq -c",
     },
     [NODE_USED_BY] = {

@@ -11,9 +11,10 @@ static const char readme_head[] =
     "it is durable when the write returns, and either all of it happened or nothing.\n"
     "Errors come from write(2): EINVAL syntax, ERANGE number, EPERM reserved page,\n"
     "ENOENT no such page, EALREADY already in that state (double free), EBUSY pinned\n"
-    "or in use by the graph, ENOSPC disk or limit, EACCES mode bits, EROFS read-only\n"
-    "mount, EUCLEAN corrupt structure, ESTALE file changed behind us, EIO. last_error\n"
-    "says it in words.\n"
+    "or in use by the graph, ENXIO data of a free page, EFBIG past the end of a page,\n"
+    "ENOSPC disk or limit, EDQUOT quota, EACCES mode bits, EROFS read-only mount,\n"
+    "EUCLEAN corrupt structure, ESTALE file changed behind us, EIO. last_error says it\n"
+    "in words.\n"
     "Pages 0 and 1 are reserved. Truncating does nothing; fsync makes all of it "
     "durable.\n";
 

@@ -17,15 +17,18 @@
 /* Large offsets have calls of their own where the compiler redirects to them:
  * these are the names the program under test has, too. */
 #if defined(__USE_FILE_OFFSET64)
+#define CALL_PREAD "pread64"
 #define CALL_PWRITE "pwrite64"
 #define CALL_FTRUNCATE "ftruncate64"
 #define CALL_FALLOCATE "fallocate64"
 #else
+#define CALL_PREAD "pread"
 #define CALL_PWRITE "pwrite"
 #define CALL_FTRUNCATE "ftruncate"
 #define CALL_FALLOCATE "fallocate"
 #endif
 
+typedef ssize_t pread_function(int fd, void *bytes, size_t length, off_t offset);
 typedef ssize_t pwrite_function(int fd, const void *bytes, size_t length, off_t offset);
 typedef int sync_function(int fd);
 typedef int fallocate_function(int fd, int mode, off_t offset, off_t length);
@@ -33,6 +36,7 @@ typedef int ftruncate_function(int fd, off_t length);
 
 /* A preloaded library has no caller to hand it a context. */
 static struct fault_control *control;
+static pread_function *next_pread;
 static pwrite_function *next_pwrite;
 static sync_function *next_fdatasync, *next_fsync;
 static fallocate_function *next_fallocate;
@@ -58,6 +62,7 @@ __attribute__((constructor)) static void start(void)
 {
     const char *const path = getenv(FAULT_ENVIRONMENT);
 
+    FIND_NEXT(next_pread, CALL_PREAD);
     FIND_NEXT(next_pwrite, CALL_PWRITE);
     FIND_NEXT(next_fdatasync, "fdatasync");
     FIND_NEXT(next_fsync, "fsync");
@@ -104,8 +109,9 @@ static enum fault_file file_of(int fd)
 
 static void record(enum fault_file file, enum fault_call call, bool left, int error)
 {
+    if (call == FAULT_READ) /* far too many, and nothing changes */
+        return;
     const unsigned at = atomic_fetch_add(&control->event_count, 1);
-
     if (at < FAULT_EVENTS)
         control->events[at] =
             (struct fault_event){(signed char)file, (signed char)call, left, error};
@@ -159,6 +165,11 @@ static void leave(enum fault_file file, enum fault_call call, int error)
         errno = number;                                                                  \
         return result;                                                                   \
     } while (0)
+
+ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
+{
+    INTERPOSE(ssize_t, fd, FAULT_READ, next_pread(fd, bytes, length, offset));
+}
 
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
 {

@@ -27,6 +27,7 @@ enum fault_call {
     FAULT_SYNC,     /* fdatasync, fsync */
     FAULT_RESERVE,  /* fallocate */
     FAULT_TRUNCATE, /* ftruncate */
+    FAULT_READ,     /* pread; not in the log of events */
     FAULT_CALLS
 };
 
