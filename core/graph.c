@@ -47,6 +47,7 @@ bool pf_has_graph(pf_store *store)
     struct pf_header header;
     pf_header_get(store, &header);
     return header.root_index_page != 0 || store->edgemeta_length > 0 ||
+           store->edgemeta_err != PF_OK ||
            (header.edge_data_offset != 0 && header.edge_data_offset != UINT64_MAX);
 }
 
@@ -113,6 +114,8 @@ static pf_err start(pf_store *store, const struct pf_watch *watch,
                     struct check_input *out_input)
 {
     struct window *window = NULL;
+    if (store->edgemeta_err != PF_OK)
+        return store->edgemeta_err; /* pages would look leaked that are not */
     pthread_mutex_lock(&store->lock);
     const uint64_t file_bytes = store->file_size;
     pthread_mutex_unlock(&store->lock);

@@ -132,6 +132,7 @@ static void read_edgemeta(const struct opening *o, pf_store *store)
     const ssize_t n =
         read_side_file(o, "v3edgemeta", name, store->edgemeta, sizeof store->edgemeta);
     store->edgemeta_length = n > 0 ? (size_t)n : 0;
+    store->edgemeta_err = n >= 0 || n == -ENOENT ? PF_OK : dev_err((int)-n);
 }
 
 /* Bare and valid, or absent, is clean. FORMAT.md section 4. */

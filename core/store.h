@@ -39,6 +39,7 @@ struct pf_store {
     bool wal_unclean; /* the program that writes the graph did not close it */
     uint8_t edgemeta[EDGEMETA_ROOM]; /* the .v3edgemeta side file as it was at open */
     size_t edgemeta_length;          /* 0 = there is none */
+    pf_err edgemeta_err; /* it could not be read: what uses a page cannot be told */
 
     atomic_int writers_waiting;
     pthread_mutex_t writer;
