@@ -66,7 +66,7 @@ struct call {
 };
 
 /* What will become of a call of this kind? `lock` held. */
-static struct call call_begin(struct faultdisk *disk, enum fd_call kind)
+static struct call call_begin(struct faultdisk *disk, enum fd_call kind, unsigned stream)
 {
     struct call call = {.kind = kind, .applied = FD_ALL};
 
@@ -90,6 +90,8 @@ static struct call call_begin(struct faultdisk *disk, enum fd_call kind)
             call.error = disk->fault.error;
             call.applied = disk->fault.applied;
             disk->faults++;
+            disk->failed.kind = kind;
+            disk->failed.stream = stream;
         }
     }
     return call;
@@ -160,7 +162,7 @@ static ssize_t op_pread(struct pf_file *file, void *bytes, size_t length, uint64
     ssize_t result;
 
     pthread_mutex_lock(&h->disk->lock);
-    const struct call call = call_begin(h->disk, FD_READ);
+    const struct call call = call_begin(h->disk, FD_READ, h->inode->stream);
     if (offset >= h->inode->size)
         length = 0;
     else if (length > h->inode->size - offset)
@@ -179,7 +181,7 @@ static ssize_t op_pwrite(struct pf_file *file, const void *bytes, size_t length,
     ssize_t result;
 
     pthread_mutex_lock(&h->disk->lock);
-    const struct call call = call_begin(h->disk, FD_WRITE);
+    const struct call call = call_begin(h->disk, FD_WRITE, h->inode->stream);
     note(h->disk, FD_WRITE, h->inode->stream, offset, bytes, length, false);
     result = call_result(&call, length, offset);
     if (result >= 0) /* a short write did what it says */
@@ -197,7 +199,7 @@ static int op_truncate(struct pf_file *file, uint64_t size)
     struct handle *h = handle_of(file);
 
     pthread_mutex_lock(&h->disk->lock);
-    const struct call call = call_begin(h->disk, FD_TRUNCATE);
+    const struct call call = call_begin(h->disk, FD_TRUNCATE, h->inode->stream);
     const int status = call_status(&call);
     note(h->disk, FD_TRUNCATE, h->inode->stream, size, NULL, 0, false);
     if (status == 0 || call.applied == FD_ALL)
@@ -215,7 +217,7 @@ static int op_reserve(struct pf_file *file, uint64_t offset, uint64_t length)
     (void)offset;
     (void)length;
     pthread_mutex_lock(&h->disk->lock);
-    const struct call call = call_begin(h->disk, FD_RESERVE);
+    const struct call call = call_begin(h->disk, FD_RESERVE, h->inode->stream);
     const int status = h->disk->no_reserve ? -EOPNOTSUPP : call_status(&call);
     pthread_mutex_unlock(&h->disk->lock);
     return status;
@@ -237,7 +239,7 @@ static int op_sync(struct pf_file *file)
     struct faultdisk *disk = h->disk;
 
     pthread_mutex_lock(&disk->lock);
-    const struct call call = call_begin(disk, FD_SYNC);
+    const struct call call = call_begin(disk, FD_SYNC, h->inode->stream);
     const int status = call_status(&call);
     const uint32_t order = h->inode->order;
     note(disk, FD_SYNC, h->inode->stream, 0, NULL, 0, false);
@@ -263,7 +265,7 @@ static int op_size(struct pf_file *file, uint64_t *out_size)
     struct handle *h = handle_of(file);
 
     pthread_mutex_lock(&h->disk->lock);
-    const struct call call = call_begin(h->disk, FD_SIZE);
+    const struct call call = call_begin(h->disk, FD_SIZE, h->inode->stream);
     *out_size = h->inode->size;
     pthread_mutex_unlock(&h->disk->lock);
     return call_status(&call);
@@ -322,7 +324,7 @@ static int place_open(struct pf_place *place, bool write, struct pf_file **out_f
 
     (void)write;
     pthread_mutex_lock(&disk->lock);
-    const struct call call = call_begin(disk, FD_OPEN);
+    const struct call call = call_begin(disk, FD_OPEN, 2);
     int status = call_status(&call);
     if (status == 0 && disk->entry == FD_NONE)
         status = -ENOENT;
@@ -337,7 +339,7 @@ static int change_entry(struct faultdisk *disk, enum fd_call kind,
                         struct pf_file **out_file)
 {
     pthread_mutex_lock(&disk->lock);
-    const struct call call = call_begin(disk, kind);
+    const struct call call = call_begin(disk, kind, 2);
     int status = call_status(&call);
     if (status == 0 && (disk->entry == FD_NONE) != (kind == FD_CREATE))
         status = kind == FD_CREATE ? -EEXIST : -ENOENT;
@@ -377,7 +379,7 @@ static int place_sync(struct pf_place *place)
     struct faultdisk *disk = disk_of(place);
 
     pthread_mutex_lock(&disk->lock);
-    const struct call call = call_begin(disk, FD_DIR_SYNC);
+    const struct call call = call_begin(disk, FD_DIR_SYNC, 2);
     const int status = call_status(&call);
     note(disk, FD_DIR_SYNC, 2, 0, NULL, 0, false);
     if (!call.fails || call.cut)

@@ -108,8 +108,12 @@ struct faultdisk {
     struct fd_fault fault;
     uint64_t fault_calls; /* that the fault looked at */
     uint64_t faults;      /* that happened */
-    unsigned sync_usec;   /* how long a sync takes */
-    bool no_reserve;      /* reserve() is not supported */
+    struct {              /* the last of them */
+        enum fd_call kind;
+        unsigned stream; /* 0 database, 1 journal, 2 their directory */
+    } failed;
+    unsigned sync_usec; /* how long a sync takes */
+    bool no_reserve;    /* reserve() is not supported */
 
     /* Called during each change: a sync before it did anything, the others when done.
      * The disk must not be used through its files meanwhile. May be NULL. */

@@ -177,8 +177,9 @@ void fd_settle(struct fd_inode *inode, uint32_t from, uint32_t to)
         }
     }
     inode->resize_count -= settled;
-    memmove(inode->resizes, inode->resizes + settled,
-            inode->resize_count * sizeof(*inode->resizes));
+    if (settled > 0)
+        memmove(inode->resizes, inode->resizes + settled,
+                inode->resize_count * sizeof(*inode->resizes));
 }
 
 void fd_sync(struct fd_inode *inode, uint32_t order)

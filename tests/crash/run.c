@@ -118,6 +118,7 @@ static enum run_result finish(struct run *run, const char *what, pf_err err)
 {
     if (err == PF_OK)
         return acknowledge(run);
+    run->error = err;
     if (!run->expect_cut)
         violation(run, what, err);
     return RUN_FAILED;
@@ -332,6 +333,7 @@ bool run_open(struct run *run)
     run->judge->where = run->where;
     if (err != PF_OK) {
         run->store = NULL;
+        run->error = err;
         if (!run->expect_cut)
             judge_say(run->judge, "store_open: %s (%s)", pf_err_name(err), reason);
         run->judge->where = NULL;

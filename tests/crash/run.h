@@ -34,6 +34,7 @@ struct run {
     uint64_t limit;  /* images for each crash point; 0 = do not cut */
     bool no_reserve; /* the file system cannot reserve space */
     bool expect_cut; /* an operation may fail: the power goes on purpose */
+    pf_err error;    /* of the last operation that failed */
     char where[160];
     unsigned writes;
     struct oracle oracle;
