@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "message.h"
+#include "opening.h"
 #include "options.h"
 
 int cli_flush(void)
@@ -53,4 +55,28 @@ int cli_parse(const struct cli_command *command, int argc, char **argv,
     }
     *out_line = line;
     return -1;
+}
+
+int cli_look(const struct cli_command *command, int argc, char **argv,
+             pf_err (*print)(const struct fsctx *ctx, const struct cli_line *line))
+{
+    struct cli_line line;
+    struct fsctx ctx = {0};
+    char *path = NULL;
+    int status = cli_parse(command, argc, argv, &line);
+
+    if (status != -1)
+        return status;
+    status = opening_look(line.operands[0], &path, &ctx.store);
+    if (status == 0) {
+        ctx.source = path;
+        const pf_err err = print(&ctx, &line);
+        if (err != PF_OK)
+            message(line.operands[0], "cannot be read: %s", pf_err_text(err));
+        status = err == PF_OK ? cli_flush() : EXIT_SYSTEM;
+        if (pf_close(ctx.store) != PF_OK)
+            status = EXIT_SYSTEM;
+    }
+    free(path);
+    return status;
 }

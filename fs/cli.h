@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "fsctx.h"
+
 int cli_check(int argc, char **argv);
 int cli_create(int argc, char **argv);
 int cli_map(int argc, char **argv);
@@ -30,6 +32,10 @@ struct cli_line {
 /* -1: go on. Otherwise everything was said, and this is the exit status. */
 int cli_parse(const struct cli_command *command, int argc, char **argv,
               struct cli_line *out_line);
+/* All of a command that prints what it sees in a database, its first operand: an exit
+ * status. `print` writes to stdout; its error gets a message here. */
+int cli_look(const struct cli_command *command, int argc, char **argv,
+             pf_err (*print)(const struct fsctx *ctx, const struct cli_line *line));
 /* Everything printed has reached stdout: 0 or, after a message, an exit status. */
 int cli_flush(void);
 

@@ -1,8 +1,8 @@
 /* cli_create.c: pagefs create DB [PAGES] */
 #include "cli.h"
 
-#include "../core/pf.h"
 #include "message.h"
+#include "opening.h"
 #include "options.h"
 
 static const struct cli_command command = {
@@ -30,12 +30,8 @@ int cli_create(int argc, char **argv)
         message(line.operands[1], "not a number of pages: 0, or 2 and more");
         return EXIT_USAGE;
     }
-    const pf_err err = pf_create(line.operands[0], pages);
-    if (err == PF_OK)
-        return 0;
+    const pf_err err = opening_create(line.operands[0], pages);
     if (err == PF_E_EXISTS)
         message(line.operands[0], "the file exists: remove it first, or mount it");
-    else
-        message(line.operands[0], "cannot be made: %s", pf_err_text(err));
-    return EXIT_SYSTEM;
+    return err == PF_OK ? 0 : EXIT_SYSTEM;
 }

@@ -7,9 +7,6 @@
 #include <unistd.h>
 
 #include "bulk_files.h"
-#include "message.h"
-#include "opening.h"
-#include "options.h"
 #include "render.h"
 
 enum { PART_BYTES = 1 << 16 };
@@ -133,25 +130,12 @@ static pf_err print_svg(const struct fsctx *ctx)
     return err;
 }
 
+static pf_err print(const struct fsctx *ctx, const struct cli_line *line)
+{
+    return line->flags[0] ? print_svg(ctx) : print_map(ctx);
+}
+
 int cli_map(int argc, char **argv)
 {
-    struct cli_line line;
-    struct fsctx ctx = {0};
-    char *path = NULL;
-    int status = cli_parse(&command, argc, argv, &line);
-
-    if (status != -1)
-        return status;
-    status = opening_look(line.operands[0], &path, &ctx.store);
-    if (status == 0) {
-        ctx.source = path;
-        const pf_err err = line.flags[0] ? print_svg(&ctx) : print_map(&ctx);
-        if (err != PF_OK)
-            message(line.operands[0], "cannot be read: %s", pf_err_text(err));
-        status = err == PF_OK ? cli_flush() : EXIT_SYSTEM;
-        if (pf_close(ctx.store) != PF_OK)
-            status = EXIT_SYSTEM;
-    }
-    free(path);
-    return status;
+    return cli_look(&command, argc, argv, print);
 }

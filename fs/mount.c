@@ -56,11 +56,8 @@ static int create_database(const struct options *options)
 {
     if (!options->create)
         return 0;
-    const pf_err err = pf_create(options->database, options->create_pages);
-    if (err == PF_OK || err == PF_E_EXISTS)
-        return 0;
-    message(options->database, "cannot be made: %s", pf_err_text(err));
-    return EXIT_SYSTEM;
+    const pf_err err = opening_create(options->database, options->create_pages);
+    return err == PF_OK || err == PF_E_EXISTS ? 0 : EXIT_SYSTEM;
 }
 
 /* While the paths are still what the user meant. */

@@ -12,6 +12,19 @@ enum {
     LOCK_POLL_MS = 10,
 };
 
+pf_err opening_create(const char *path, uint64_t pages)
+{
+    const pf_err err = pf_create(path, pages);
+
+    if (err == PF_E_NOT_FOUND)
+        message(path, "cannot be made: no such directory: mkdir it first");
+    else if (err == PF_E_INVALID)
+        message(path, "cannot be made: the format cannot hold so many pages");
+    else if (err != PF_OK && err != PF_E_EXISTS)
+        message(path, "cannot be made: %s", pf_err_text(err));
+    return err;
+}
+
 /* Opening is refused as damaged, foreign or busy, or it failed. */
 static int status_of(pf_err err)
 {

@@ -4,6 +4,10 @@
 
 #include "../core/pf.h"
 
+/* Make a database of `pages` pages. PF_OK, PF_E_EXISTS without a message, or another
+ * error after one. */
+PF_CHECK pf_err opening_create(const char *path, uint64_t pages);
+
 /* 0, or an exit status after a message about `shown`, which is how the user calls the
  * database; `path` is resolved. Right after an unmount the daemon may still be closing:
  * then this waits for it, but no longer than until an ending signal comes in

@@ -192,6 +192,20 @@ static void create_never_replaces_a_file(void **state)
     assert_u64(before, v3_hash(m->t.db));
 }
 
+static void what_cannot_be_created_says_what_to_do(void **state)
+{
+    struct mnt *m = *state;
+
+    assert_int_equal(pagefs(m, "create", "no/new.v3", NULL, NULL), 2);
+    assert_string_equal(m->err, "pagefs: no/new.v3: cannot be made: no such directory: "
+                                "mkdir it first\n");
+    assert_int_equal(pagefs(m, "-o", "create", "no/new.v3", m->point), 2);
+    assert_non_null(strstr(m->err, "no such directory: mkdir it first\n"));
+    assert_int_equal(pagefs(m, "create", "new.v3", "18446744073709551615", NULL), 2);
+    assert_non_null(strstr(m->err, "the format cannot hold so many pages\n"));
+    expect(m, "", "ls | grep new; true");
+}
+
 static void stat_shows_the_counts_and_changes_nothing(void **state)
 {
     struct mnt *m = *state;
@@ -279,6 +293,7 @@ int main(void)
         MOUNT_TEST(usage_errors_exit_1),
         MOUNT_TEST(create_makes_a_database),
         MOUNT_TEST(create_never_replaces_a_file),
+        MOUNT_TEST(what_cannot_be_created_says_what_to_do),
         MOUNT_TEST(stat_shows_the_counts_and_changes_nothing),
         MOUNT_TEST(stat_of_no_database_fails_with_one_line),
         MOUNT_TEST(map_shows_what_the_mount_shows),
