@@ -79,24 +79,30 @@ static pf_err keep_record(struct replay *r, const struct record_head *head,
     return PF_OK;
 }
 
-/* Read what may be a record at `offset`. *out_bytes NULL: it is none. */
-static pf_err read_record(const struct replay *r, struct pf_file *journal,
-                          uint64_t offset, uint64_t size, struct record_head *out_head,
-                          uint8_t **out_bytes)
+/* May a record of this generation begin at `offset`? */
+static pf_err read_head(const struct replay *r, struct pf_file *journal, uint64_t offset,
+                        uint64_t size, struct record_head *out_head, bool *out_may)
 {
     uint8_t first[RECORD_HEAD];
-    *out_bytes = NULL;
+    *out_may = false;
     if (size - offset < SECTOR)
         return PF_OK;
-    pf_err err = read_exactly(journal, offset, first, sizeof first);
-    if (err != PF_OK || !record_head_decode(first, size - offset, out_head) ||
-        out_head->salt != r->header.salt)
-        return err;
-    uint8_t *bytes = malloc((size_t)out_head->length);
+    const pf_err err = read_exactly(journal, offset, first, sizeof first);
+    *out_may = err == PF_OK && record_head_decode(first, size - offset, out_head) &&
+               out_head->salt == r->header.salt;
+    return err;
+}
+
+/* Read what may be the record with this head. *out_bytes NULL: it is none. */
+static pf_err read_record(struct pf_file *journal, uint64_t offset,
+                          const struct record_head *head, uint8_t **out_bytes)
+{
+    *out_bytes = NULL;
+    uint8_t *bytes = malloc((size_t)head->length);
     if (bytes == NULL)
         return PF_E_NO_MEMORY;
-    err = read_exactly(journal, offset, bytes, (size_t)out_head->length);
-    if (err != PF_OK || !record_is_valid(out_head, bytes)) {
+    const pf_err err = read_exactly(journal, offset, bytes, (size_t)head->length);
+    if (err != PF_OK || !record_is_valid(head, bytes)) {
         free(bytes);
         return err;
     }
@@ -109,9 +115,12 @@ static pf_err take_record(struct replay *r, struct pf_file *journal, uint64_t si
                           uint64_t *offset, bool *out_taken)
 {
     struct record_head head;
-    uint8_t *bytes;
-    pf_err err = read_record(r, journal, *offset, size, &head, &bytes);
+    uint8_t *bytes = NULL;
+    bool may = false;
+    pf_err err = read_head(r, journal, *offset, size, &head, &may);
     *out_taken = false;
+    if (may)
+        err = read_record(journal, *offset, &head, &bytes);
     if (err != PF_OK || bytes == NULL)
         return err;
     if (head.lsn == r->last_lsn + 1)
@@ -139,20 +148,30 @@ static pf_err read_records(struct replay *r, struct pf_file *journal, uint64_t s
 }
 
 /* R2: is there a record further on which knows that one we cannot read was
- * durable? */
+ * durable? What was written in one generation does not overlap, so to sum more than
+ * there is means that the journal was made to keep us busy. */
 static pf_err find_proof_of_damage(const struct replay *r, struct pf_file *journal,
                                    uint64_t from, uint64_t size, char *reason)
 {
     const uint64_t end = size - from > SCAN_MAX ? from + SCAN_MAX : size;
+    uint64_t summed = 0;
     for (uint64_t offset = from; offset < end && end - offset >= SECTOR;
          offset += SECTOR) {
         struct record_head head;
-        uint8_t *bytes;
-        const pf_err err = read_record(r, journal, offset, size, &head, &bytes);
+        uint8_t *bytes = NULL;
+        bool may = false;
+        pf_err err = read_head(r, journal, offset, size, &head, &may);
+        if (err == PF_OK && (!may || head.durable_lsn <= r->last_lsn))
+            continue;
+        summed += err == PF_OK ? head.length : 0;
+        if (summed > size)
+            return refuse(reason, "it has records within records");
+        if (err == PF_OK)
+            err = read_record(journal, offset, &head, &bytes);
+        const bool proof = bytes != NULL;
+        free(bytes);
         if (err != PF_OK)
             return err;
-        const bool proof = bytes != NULL && head.durable_lsn > r->last_lsn;
-        free(bytes);
         if (proof)
             return refuse(reason, "a record that was durable cannot be read any more");
     }
@@ -172,9 +191,40 @@ static int by_number(const void *a, const void *b)
 static bool size_is_named(const struct replay *r, uint64_t db_size)
 {
     bool named = db_size == r->header.db_size;
-    for (uint64_t i = 0; i < r->records && !named; i++)
+    for (uint64_t i = 0; i < r->size_count && !named; i++)
         named = r->sizes[i] == db_size;
     return named;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Each size once, ascending: few of them end in a given sector, however many there are.
+ */
+static void sort_sizes(struct replay *r)
+{
+    qsort(r->sizes, (size_t)r->records, sizeof *r->sizes, by_size);
+    r->size_count = 0;
+    for (uint64_t i = 0; i < r->records; i++)
+        if (r->size_count == 0 || r->sizes[r->size_count - 1] != r->sizes[i])
+            r->sizes[r->size_count++] = r->sizes[i];
+}
+
+/* Index of the first size above `offset`. */
+static uint64_t first_size_above(const struct replay *r, uint64_t offset)
+{
+    uint64_t low = 0, high = r->size_count;
+    while (low < high) {
+        const uint64_t middle = low + (high - low) / 2;
+        if (r->sizes[middle] > offset)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
 }
 
 /* Is `now` this content, cut off at `end` and filled up with zeros? So it looks when the
@@ -197,7 +247,8 @@ static bool is_version(const struct replay *r, const struct replay_sector *versi
     const uint8_t *content = version->sector.content;
     bool known = memcmp(now, content, SECTOR) == 0 ||
                  is_cut_content(now, content, offset, r->header.db_size);
-    for (uint64_t i = 0; i < r->records && !known; i++)
+    for (uint64_t i = first_size_above(r, offset);
+         i < r->size_count && r->sizes[i] - offset < SECTOR && !known; i++)
         known = is_cut_content(now, content, offset, r->sizes[i]);
     return known;
 }
@@ -268,6 +319,7 @@ pf_err replay_read(struct replay *r, struct pf_file *journal, struct pf_file *db
     if (err == PF_OK)
         err = find_proof_of_damage(r, journal, end, size, reason);
     if (err == PF_OK && r->records > 0) {
+        sort_sizes(r);
         qsort(r->sectors, r->sector_count, sizeof *r->sectors, by_number);
         err = check_database(r, db, reason);
     }

@@ -16,7 +16,8 @@ struct replay { /* all zero = nothing to replay */
     uint64_t last_lsn;
     uint64_t final_size; /* of the database after all records */
     uint8_t **record_bytes;
-    uint64_t *sizes; /* that the database had, or may have had: one a record */
+    uint64_t *sizes;     /* that the database had, or may have had: one a record, then */
+    uint64_t size_count; /* each once, ascending */
     struct replay_sector *sectors; /* by number, then by order */
     size_t sector_count;
     size_t record_room, sector_room;

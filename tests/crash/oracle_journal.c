@@ -38,26 +38,41 @@ void oracle_replay_clear(struct oracle_replay *replay)
     memset(replay, 0, sizeof(*replay));
 }
 
-/* The length of the valid record of this salt at `at`; 0 = there is none. */
-static size_t record_at(const uint8_t *journal, size_t length, size_t at, uint64_t salt)
+/* The length of what may be a record of this salt at `at`; 0 = it is none. */
+static size_t candidate_at(const uint8_t *journal, size_t length, size_t at,
+                           uint64_t salt)
 {
     const uint8_t *record = journal + at;
 
-    if (length - at < BLOCK || be(record, 4) != 0x50465243 || be(record + 8, 8) != salt)
+    if (length - at < BLOCK || be(record, 4) != 0x50465243 || be(record + 8, 8) != salt ||
+        be(record + 56, 8) != 0)
         return 0;
     const uint64_t n = be(record + 4, 4);
     const uint64_t size = be(record + 40, 8);
     const uint64_t need = RECORD_HEADER + n * (ENTRY + BLOCK);
-    if (size > length - at || size % BLOCK != 0 || size < need || size - need >= BLOCK)
+    if (n == 0 || be(record + 32, 8) < 112 || be(record + 32, 8) > INT64_MAX)
         return 0;
-    uint8_t *copy = malloc((size_t)size);
+    return size > length - at || size % BLOCK != 0 || size < need || size - need >= BLOCK
+               ? 0
+               : (size_t)size;
+}
+
+/* The length of the valid record of this salt at `at`; 0 = there is none. */
+static size_t record_at(const uint8_t *journal, size_t length, size_t at, uint64_t salt)
+{
+    const uint8_t *record = journal + at;
+    const size_t size = candidate_at(journal, length, at, salt);
+
+    if (size == 0)
+        return 0;
+    uint8_t *copy = malloc(size);
     if (copy == NULL)
         abort();
-    memcpy(copy, record, (size_t)size);
+    memcpy(copy, record, size);
     memset(copy + 48, 0, 8);
-    const uint64_t sum = XXH3_64bits_withSeed(copy, (size_t)size, salt);
+    const uint64_t sum = XXH3_64bits_withSeed(copy, size, salt);
     free(copy);
-    return sum == be(record + 48, 8) ? (size_t)size : 0;
+    return sum == be(record + 48, 8) ? size : 0;
 }
 
 static const uint8_t *entry_at(const uint8_t *record, uint64_t i)
@@ -167,10 +182,19 @@ static void check_database(struct oracle_replay *replay,
 static void check_rest(struct oracle_replay *replay, const uint8_t *journal,
                        size_t length, size_t from, uint64_t stopped_at, uint64_t salt)
 {
-    for (size_t at = from; at + BLOCK <= length; at += BLOCK)
-        if (record_at(journal, length, at, salt) != 0 &&
-            be(journal + at + 24, 8) >= stopped_at)
+    size_t together = 0;
+
+    for (size_t at = from; at + BLOCK <= length; at += BLOCK) {
+        const size_t size = candidate_at(journal, length, at, salt);
+
+        if (size == 0 || be(journal + at + 24, 8) < stopped_at)
+            continue;
+        together += size;
+        if (together > length)
+            refuse(replay, "records within records");
+        else if (record_at(journal, length, at, salt) != 0)
             refuse(replay, "LSN %" PRIu64 " was durable and is unreadable", stopped_at);
+    }
 }
 
 static bool zero_fields_are_zero(const uint8_t *header)

@@ -10,8 +10,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "record.h"
 #include "scratch.h"
 #include "v3file.h"
 
@@ -310,6 +312,92 @@ static void a_journal_half_made_when_the_power_went_is_no_obstacle(void **state)
     }
 }
 
+/* ---- journals made to keep us busy ---- */
+
+enum { HOSTILE_SALT = 77 };
+
+static void write_journal(const struct scratch *t, const uint8_t *bytes, size_t length)
+{
+    char journal[256];
+    journal_path(t, journal);
+    const int fd = open(journal, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, length), (ssize_t)length);
+    close(fd);
+}
+
+static uint8_t *hostile_journal(uint64_t db_size, size_t sectors)
+{
+    uint8_t *bytes = calloc(sectors, SECTOR);
+    const struct journal_header header = {
+        .salt = HOSTILE_SALT, .first_lsn = 1, .db_size = db_size};
+    assert_non_null(bytes);
+    journal_header_encode(&header, bytes);
+    return bytes;
+}
+
+/* Opening must refuse this journal, and be done with it in a time that its length
+ * explains. */
+static void assert_judged_soon(struct scratch *t)
+{
+    const clock_t before = clock();
+    scratch_open(t, NULL);
+    const double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+    struct pf_info info;
+    pf_info_get(t->store, &info);
+    assert_int_equal(info.mode, PF_MODE_RO);
+    assert_non_null(strstr(info.reason, "journal"));
+    if (seconds > 2)
+        fail_msg("opening took %.1f s of processor time", seconds);
+}
+
+/* Every sector of it claims to begin a record that goes on to the end. */
+static void a_journal_of_records_within_records_is_judged_soon(void **state)
+{
+    enum { SECTORS = 24 * 1024 };
+    struct scratch *t = *state;
+    assert_ok(pf_create(t->db, 10));
+    uint8_t *bytes = hostile_journal(v3_size(t->db), SECTORS);
+    for (uint32_t i = 2; i + 2 < SECTORS; i++) {
+        struct record_head head = {.salt = HOSTILE_SALT, .lsn = 9, .durable_lsn = 9};
+        const struct record_sector sector = {.content = bytes};
+        uint8_t record[2 * SECTOR];
+        const uint64_t room = (uint64_t)(SECTORS - i) * SECTOR;
+        uint64_t n = room / (SECTOR + RECORD_ENTRY);
+        while (record_length(n) > room)
+            n--;
+        head.db_size = v3_size(t->db);
+        record_encode(&head, &sector, 1, record);
+        v3_put32(record + 4, (uint32_t)n);
+        v3_put64(record + 40, record_length(n));
+        memcpy(bytes + (size_t)i * SECTOR, record, RECORD_HEAD);
+    }
+    write_journal(t, bytes, (size_t)SECTORS * SECTOR);
+    free(bytes);
+    assert_judged_soon(t);
+}
+
+/* Thousands of contents for one sector, none of which it has, and as many sizes. */
+static void a_journal_of_many_records_for_one_sector_is_judged_soon(void **state)
+{
+    enum { SECTORS = 160 * 1024 };
+    struct scratch *t = *state;
+    assert_ok(pf_create(t->db, 10));
+    uint8_t *bytes = hostile_journal(v3_size(t->db), SECTORS);
+    uint8_t content[SECTOR] = {1};
+    for (uint64_t i = 0; 2 * i + 3 <= SECTORS; i++) {
+        const struct record_sector sector = {.has_base = i == 0, .content = content};
+        struct record_head head = {.salt = HOSTILE_SALT,
+                                   .lsn = i + 1,
+                                   .durable_lsn = i,
+                                   .db_size = v3_size(t->db) + i};
+        record_encode(&head, &sector, 1, bytes + (size_t)(1 + 2 * i) * SECTOR);
+    }
+    write_journal(t, bytes, (size_t)SECTORS * SECTOR);
+    free(bytes);
+    assert_judged_soon(t);
+}
+
 /* The fixture's own way of opening does without syncs. */
 static void open_with_syncs(struct scratch *t, uint64_t total_pages)
 {
@@ -404,6 +492,8 @@ int main(void)
         SCRATCH_TEST(a_fifo_for_a_journal_is_refused_without_waiting),
         SCRATCH_TEST(a_journal_that_appears_while_we_are_open_is_not_overwritten),
         SCRATCH_TEST(a_journal_half_made_when_the_power_went_is_no_obstacle),
+        SCRATCH_TEST(a_journal_of_records_within_records_is_judged_soon),
+        SCRATCH_TEST(a_journal_of_many_records_for_one_sector_is_judged_soon),
         SCRATCH_TEST(after_a_checkpoint_there_is_nothing_to_replay),
         SCRATCH_TEST(a_full_journal_goes_on_after_a_checkpoint_of_its_own),
         SCRATCH_TEST(the_journal_has_the_databases_mode),
