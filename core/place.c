@@ -63,7 +63,10 @@ static int dir_create(struct pf_place *place, struct pf_file **out_file)
         (void)close(fd);
         return -saved;
     }
-    return wrap(fd, out_file);
+    const int rc = wrap(fd, out_file);
+    if (rc != 0) /* else the next try would find a journal of nobody's */
+        (void)unlinkat(d->dir_fd, d->name, 0);
+    return rc;
 }
 
 static int dir_remove(struct pf_place *place)
