@@ -7,15 +7,17 @@ _pagefs_files()
     compopt -o filenames
 }
 
-# The words after -o: a list with commas, where = is a word break of its own.
+# The words after -o: a list with commas, where = is a word break of its own. $1: what
+# stands before the list in the same word, -o or nothing.
 _pagefs_mount_options()
 {
-    local done='' names='rw require_rw ro scratch create create= max_pages= sync= walk
+    local done=$1 names='rw require_rw ro scratch create create= max_pages= sync= walk
         hide_actions allow_other uid= gid= umask='
 
     compopt -o nospace
+    cur=${cur#"$1"}
     if [[ $cur == *,* ]]; then
-        done=${cur%,*},
+        done+=${cur%,*},
         cur=${cur##*,}
     fi
     mapfile -t COMPREPLY < <(compgen -P "$done" -W "$names" -- "$cur")
@@ -26,7 +28,8 @@ _pagefs_value()
 {
     local values=''
 
-    case ${1##*,} in
+    local name=${1##*,}
+    case ${name#-o} in
     sync) values='commit none' ;;
     uid) values=$(id -u) ;;
     gid) values=$(id -g) ;;
@@ -48,7 +51,9 @@ _pagefs()
     elif [[ $prev == '=' ]]; then
         _pagefs_value "$before"
     elif [[ $prev == -o ]]; then
-        _pagefs_mount_options
+        _pagefs_mount_options ''
+    elif [[ $cur == -o?* ]]; then
+        _pagefs_mount_options -o
     elif ((COMP_CWORD > 1)) && [[ $command == @(create|stat|map|check) ]]; then
         case $cur in
         -*)

@@ -147,15 +147,17 @@ static void assert_tab(struct mnt *m, const char *shell, const char *suffix)
              "\"$SOURCE/scripts/completion/pagefs.%s\" 'pagefs cr' 'pagefs --v' "
              "'pagefs map --s' 'pagefs check --repair --fr' 'pagefs stat here/d' "
              "'pagefs here/d' 'pagefs here/database.v3 mn' 'pagefs -o scr' "
-             "'pagefs db mnt -o ro,hide' 'pagefs -o max' 'pagefs -o ro,sync=n'",
+             "'pagefs db mnt -o ro,hide' 'pagefs -oro,scr' 'pagefs -o max' 'pagefs -o "
+             "ro,sync=n'",
              shell, shell);
     snprintf(expected, sizeof(expected),
              "pagefs create \npagefs --version \npagefs map --svg \n"
              "pagefs check --repair --free-leaked \npagefs stat here/database.v3 \n"
              "pagefs here/database.v3 \npagefs here/database.v3 mnt/\n"
              "pagefs -o scratch%s\npagefs db mnt -o ro,hide_actions%s\n"
+             "pagefs -oro,scratch%s\n"
              "pagefs -o max_pages=\npagefs -o ro,sync=none%s\n",
-             suffix, suffix, *suffix != '\0' ? suffix : " ");
+             suffix, suffix, suffix, *suffix != '\0' ? suffix : " ");
     expect(m, expected, command);
 }
 
