@@ -70,14 +70,18 @@ static pf_err batch_locked(pf_store *store, const struct pf_range *ranges,
     const struct pf_stats before = store->counters;
     uint64_t done = 0;
     pf_err err = PF_OK;
+    uint64_t bad_id = 0;
     for (size_t i = 0; i < range_count && err == PF_OK; i++) {
+        bad_id = ranges[i].first;
+        err = ranges[i].count == 0 ? PF_E_INVALID : PF_OK;
         for (uint64_t n = 0; n < ranges[i].count && err == PF_OK; n++) {
-            err = pin_or_unpin_locked(store, ranges[i].first + n, pin);
+            bad_id = ranges[i].first + n;
+            err = pin_or_unpin_locked(store, bad_id, pin);
             done += err == PF_OK;
-            if (err != PF_OK && out_bad_id != NULL)
-                *out_bad_id = ranges[i].first + n;
         }
     }
+    if (err != PF_OK && out_bad_id != NULL)
+        *out_bad_id = bad_id;
     if (err != PF_OK) {
         undo_locked(store, ranges, done, pin);
         store->counters = before;

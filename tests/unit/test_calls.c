@@ -434,9 +434,10 @@ static void each_failing_call_leaves_a_file_to_go_on_with(struct scratch *t,
 
 static void a_failing_system_call_loses_nothing(void **state)
 {
-    static const int errors[] = {EIO, ENOSPC, EMFILE, EACCES, EINTR, FAILING_SHORT};
+    static const int errors[] = {EIO,        ENOSPC, EMFILE,       EACCES,
+                                 EOPNOTSUPP, EINTR,  FAILING_SHORT};
 
-    each_failing_call_leaves_a_file_to_go_on_with(*state, FAILING_SYSTEM, errors, 6,
+    each_failing_call_leaves_a_file_to_go_on_with(*state, FAILING_SYSTEM, errors, 7,
                                                   scaled(11, 1), "system calls");
 }
 
