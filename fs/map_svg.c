@@ -47,13 +47,22 @@ static const char style[] =
     ".k16{fill:#ff8c00}.k17{fill:#d6278a}.k18{fill:#e60000}.b{fill:#000}"
     ".m{fill:#fff}.d{fill:#234d2a}.g{stroke:#fff;stroke-width:1;fill:none}</style>\n";
 
-enum mark { MARK_TRUNK, MARK_PINNED, MARK_LEAKED, MARK_CROSSED, MARK_BAD, MARK_COUNT };
+enum mark {
+    MARK_TRUNK,
+    MARK_PINNED,
+    MARK_LEAKED,
+    MARK_CROSSED,
+    MARK_BAD,
+    MARK_COUNT,
+    MARK_GUEST = MARK_COUNT, /* added where the cell does not look like its mark */
+    MARK_KINDS = 2 * MARK_COUNT
+};
 
 /* In a cell of 8 pixels, the first of which are the grid's. */
 static const struct {
     const char *shape;
     const char *class; /* on its own look */
-    enum look alone;   /* its colour on others: in cells of many pages */
+    enum look look;    /* which is its colour on others */
 } marks[MARK_COUNT] = {
     [MARK_TRUNK] = {"M2 2h5v1h-5zm0 2h5v1h-5zm0 2h5v1h-5z", "d", LOOK_TRUNK}, /* a list */
     [MARK_PINNED] = {"M3 3h3v3h-3z", "m", LOOK_PINNED},
@@ -113,8 +122,8 @@ static unsigned look_of(const struct map_cells *map, unsigned index)
     return LOOK_SHADE + map_cell_shade(map, index);
 }
 
-/* The mark of a cell, MARK_COUNT = none: one at most, the worst. */
-static unsigned mark_of(const struct map_cells *map, unsigned index)
+/* One at most, the worst; MARK_COUNT = none. */
+static unsigned worst_of(const struct map_cells *map, unsigned index)
 {
     const struct map_cell *const cell = &map->cells[index];
 
@@ -129,6 +138,17 @@ static unsigned mark_of(const struct map_cells *map, unsigned index)
     if (cell->pages[PAGELOOK_TRUNK] > 0 && map->pages_a_cell == 1)
         return MARK_TRUNK;
     return MARK_COUNT;
+}
+
+/* The mark of a cell, MARK_GUEST more where the cell does not look like it, as in one of
+ * many pages of which few are so; MARK_KINDS = none. */
+static unsigned mark_of(const struct map_cells *map, unsigned index)
+{
+    const unsigned mark = worst_of(map, index);
+
+    if (mark == MARK_COUNT)
+        return MARK_KINDS;
+    return look_of(map, index) == marks[mark].look ? mark : mark + MARK_GUEST;
 }
 
 /* ---- the grid ---- */
@@ -171,25 +191,27 @@ static void put_cells(struct text *out, const struct map_cells *map,
         text_str(out, "\"/>\n");
 }
 
-/* Among other pages in a cell it has its own colour, on white to be seen there. */
-static void put_mark_shape(struct text *out, const struct map_cells *map, enum mark mark)
+/* As a guest on white, to be seen whatever is around. */
+static void put_mark_shape(struct text *out, unsigned kind)
 {
-    if (map->pages_a_cell == 1)
+    const unsigned mark = kind % MARK_GUEST;
+
+    if (kind == mark)
         put(out, "<path class=\"%s\" d=\"%s\"/>", marks[mark].class, marks[mark].shape);
     else
         put(out, "<path class=\"m\" d=\"M2 2h5v5h-5z\"/><path class=\"k%u\" d=\"%s\"/>",
-            (unsigned)marks[mark].alone, marks[mark].shape);
+            (unsigned)marks[mark].look, marks[mark].shape);
 }
 
-static void put_patterns(struct text *out, const struct map_cells *map)
+static void put_patterns(struct text *out)
 {
     text_str(out, "<defs>\n");
-    for (unsigned mark = 0; mark < MARK_COUNT; mark++) {
+    for (unsigned mark = 0; mark < MARK_KINDS; mark++) {
         put(out,
             "<pattern id=\"p%u\" width=\"%d\" height=\"%d\" "
             "patternUnits=\"userSpaceOnUse\">",
             mark, CELL, CELL);
-        put_mark_shape(out, map, mark);
+        put_mark_shape(out, mark);
         text_str(out, "</pattern>\n");
     }
     text_str(out, "</defs>\n");
@@ -205,11 +227,11 @@ static void put_grid(struct text *out, const struct map_cells *map)
     const unsigned width = map->columns * CELL;
     const unsigned height = row_count(map) * CELL;
 
-    put_patterns(out, map);
+    put_patterns(out);
     put(out, "<g transform=\"translate(%d %d)\">\n", LABEL, HEAD);
     for (unsigned look = 0; look < LOOK_COUNT; look++)
         put_cells(out, map, look_of, look, "class=\"k", "\"");
-    for (unsigned mark = 0; mark < MARK_COUNT; mark++)
+    for (unsigned mark = 0; mark < MARK_KINDS; mark++)
         put_cells(out, map, mark_of, mark, "fill=\"url(#p", ")\"");
     text_str(out, "<path class=\"g\" d=\"");
     for (unsigned x = 0; x <= width; x += CELL)
@@ -259,11 +281,10 @@ static void put_key(struct text *out, unsigned x, unsigned y, unsigned look,
 }
 
 /* On the key at that place; the shapes have their middle at 4.5 of 8. */
-static void put_key_mark(struct text *out, const struct map_cells *map, unsigned x,
-                         unsigned y, enum mark mark)
+static void put_key_mark(struct text *out, unsigned x, unsigned y, unsigned mark)
 {
     put(out, "<g transform=\"translate(%d %d) scale(1.5)\">", (int)x - 1, (int)y - 1);
-    put_mark_shape(out, map, mark);
+    put_mark_shape(out, mark);
     text_str(out, "</g>\n");
 }
 
@@ -273,15 +294,14 @@ struct key {
     unsigned width;      /* how far the next one is */
 };
 
-static void put_keys(struct text *out, const struct map_cells *map, unsigned y,
-                     const struct key *keys, size_t count)
+static void put_keys(struct text *out, unsigned y, const struct key *keys, size_t count)
 {
     unsigned x = LABEL;
 
     for (size_t i = 0; i < count; x += keys[i++].width) {
         put_key(out, x, y, keys[i].look, keys[i].name);
         if (keys[i].mark != MARK_COUNT)
-            put_key_mark(out, map, x, y, keys[i].mark);
+            put_key_mark(out, x, y, keys[i].mark);
     }
 }
 
@@ -297,10 +317,10 @@ static void put_page_legend(struct text *out, const struct map_cells *map, unsig
 
     const size_t first = map->walked ? 1 : 0;
 
-    put_keys(out, map, y, keys + first, sizeof(keys) / sizeof(keys[0]) - first);
+    put_keys(out, y, keys + first, sizeof(keys) / sizeof(keys[0]) - first);
 }
 
-static void put_shade_legend(struct text *out, const struct map_cells *map, unsigned y)
+static void put_shade_legend(struct text *out, unsigned y)
 {
     unsigned x = LABEL;
 
@@ -310,25 +330,23 @@ static void put_shade_legend(struct text *out, const struct map_cells *map, unsi
         put_key(out, x, y, LOOK_SHADE + shade, "");
     put(out, "<text x=\"%u\" y=\"%u\">free</text>\n", x + 2, y + 10);
     put_key(out, x + 64, y, LOOK_SHADE + MAP_SHADES / 2, "with pinned pages");
-    put_key_mark(out, map, x + 64, y, MARK_PINNED);
+    put_key_mark(out, x + 64, y, MARK_PINNED + MARK_GUEST);
 }
 
-/* What a walk has told. A cell of many pages has the marks on the look of the others. */
-static void put_graph_legend(struct text *out, const struct map_cells *map, unsigned y)
+/* What a walk has told. */
+static void put_graph_legend(struct text *out, unsigned y)
 {
-    const bool many = map->pages_a_cell > 1;
-    const struct key keys[] = {
+    static const struct key keys[] = {
         {"tree", LOOK_INDEX, MARK_COUNT, 56},
         {"node", LOOK_INDEX + 1, MARK_COUNT, 64},
         {"edge", LOOK_INDEX + 2, MARK_COUNT, 64},
         {"blob", LOOK_INDEX + 3, MARK_COUNT, 60},
-        {"leaked", many ? LOOK_SHADE + MAP_SHADES : LOOK_LEAKED, MARK_LEAKED, 76},
-        {"cross-linked or dangling", many ? LOOK_SHADE + MAP_SHADES : LOOK_CROSSED,
-         MARK_CROSSED, 172},
-        {"bad", many ? LOOK_SHADE + MAP_SHADES : LOOK_BAD, MARK_BAD, 0},
+        {"leaked", LOOK_LEAKED, MARK_LEAKED, 76},
+        {"cross-linked or dangling", LOOK_CROSSED, MARK_CROSSED, 172},
+        {"bad", LOOK_BAD, MARK_BAD, 0},
     };
 
-    put_keys(out, map, y, keys, sizeof(keys) / sizeof(keys[0]));
+    put_keys(out, y, keys, sizeof(keys) / sizeof(keys[0]));
 }
 
 static void put_legend(struct text *out, const struct map_cells *map, unsigned y)
@@ -336,9 +354,9 @@ static void put_legend(struct text *out, const struct map_cells *map, unsigned y
     if (map->pages_a_cell == 1)
         put_page_legend(out, map, y);
     else
-        put_shade_legend(out, map, y);
+        put_shade_legend(out, y);
     if (map->walked)
-        put_graph_legend(out, map, y + 20);
+        put_graph_legend(out, y + 20);
 }
 
 pf_err render_map_svg(const struct fsctx *ctx, uint64_t id, struct text *out)

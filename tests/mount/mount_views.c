@@ -169,6 +169,9 @@ static void map_svg_tells_the_states_apart_without_colour(void **state)
     mnt_sample(m, "medium");
     expect(m, "blob\n", "cat pages/5/type");
     expect(m, "11\n", script);
+    expect(m, "", "exec 3<> alloc; echo 20000 >&3; exec 3>&-"); /* many pages a cell */
+    expect(m, "blob\n", "cat pages/5/type");
+    expect(m, "8\n", script);
     mnt_stop(m);
 }
 
