@@ -109,17 +109,24 @@ pf_err graph_read_page(void *store, uint64_t page_id, uint8_t *page)
     return fetch(store, page_id, 1, page);
 }
 
+pf_err graph_window_new(pf_store *store, struct window **out_window,
+                        uint64_t *out_file_bytes)
+{
+    pthread_mutex_lock(&store->lock);
+    *out_file_bytes = store->file_size;
+    pthread_mutex_unlock(&store->lock);
+    return window_new(fetch, store, walk_file_pages(*out_file_bytes), out_window);
+}
+
 /* What the walk and the check start from, with a window to read through. */
 static pf_err start(pf_store *store, const struct pf_watch *watch,
                     struct check_input *out_input)
 {
     struct window *window = NULL;
+    uint64_t file_bytes;
     if (store->edgemeta_err != PF_OK)
         return store->edgemeta_err; /* pages would look leaked that are not */
-    pthread_mutex_lock(&store->lock);
-    const uint64_t file_bytes = store->file_size;
-    pthread_mutex_unlock(&store->lock);
-    const pf_err err = window_new(fetch, store, walk_file_pages(file_bytes), &window);
+    const pf_err err = graph_window_new(store, &window, &file_bytes);
     if (err != PF_OK)
         return err;
     *out_input = (struct check_input){

@@ -19,31 +19,41 @@
 #include "check.h"
 #include "open.h"
 #include "store.h"
+#include "window.h"
 
 enum { PORTION = 1 << 19 }; /* ids whose leaked pages share a transaction: ~1000 trunks */
 
 /* ---- carrying it out; the store is open for repair, nobody else uses it ---- */
 
-/* Pages of start .. end - 1 that are, or become, free and look like trunks lose their
- * magic: no stale link may ever meet a valid old trunk. P1: pages in use were left out by
- * the plan. */
-static pf_err clear_trunks(const struct plan *p, pf_store *store,
-                           const struct pageset *pages, uint64_t start, uint64_t end)
+static pf_err clear_trunk(pf_store *store, uint64_t id, const uint8_t *page)
 {
     static const uint8_t no_magic[TRUNK_MAGIC_SIZE];
+    uint64_t stored, computed;
+    if (!pf_trunk_sums(id, page, &stored, &computed))
+        return PF_OK;
+    pf_err err = commit_reserve(store, 1);
+    if (err == PF_OK)
+        err = batch_prepare(&store->pending, id, sizeof no_magic);
+    if (err == PF_OK)
+        batch_write(&store->pending, id, no_magic, sizeof no_magic);
+    return err;
+}
+
+/* Pages that are, or become, free and look like trunks lose their magic: no stale link
+ * may ever meet a valid old trunk. P1: pages in use were left out by the plan. */
+static pf_err clear_trunks(const struct plan *p, pf_store *store,
+                           const struct pageset *pages)
+{
+    struct window *window = NULL;
     uint8_t page[PF_PAGE_SIZE];
-    uint64_t id = start, stored, computed;
-    pf_err err = PF_OK;
-    for (; err == PF_OK && pageset_next(pages, id, &id) && id < end; id++) {
-        err = plan_is_cancelled(p) ? PF_E_CANCELLED : pf_page_read(store, id, page);
-        if (err != PF_OK || !pf_trunk_sums(id, page, &stored, &computed))
-            continue;
-        err = commit_reserve(store, 1);
+    uint64_t id = 0, file_bytes;
+    pf_err err = graph_window_new(store, &window, &file_bytes);
+    for (; err == PF_OK && pageset_next(pages, id, &id); id++) {
+        err = plan_is_cancelled(p) ? PF_E_CANCELLED : window_read(window, id, page);
         if (err == PF_OK)
-            err = batch_prepare(&store->pending, id, sizeof no_magic);
-        if (err == PF_OK)
-            batch_write(&store->pending, id, no_magic, sizeof no_magic);
+            err = clear_trunk(store, id, page);
     }
+    window_free(window);
     return err;
 }
 
@@ -72,8 +82,7 @@ static pf_err mend(const struct plan *p, pf_store *store)
 {
     store->total_pages = p->total_pages;
     freelist_init(&store->fl, 0, store->total_pages);
-    pf_err err =
-        p->rebuild ? clear_trunks(p, store, &p->old_trunks, 0, UINT64_MAX) : PF_OK;
+    pf_err err = p->rebuild ? clear_trunks(p, store, &p->old_trunks) : PF_OK;
     if (err == PF_OK && !p->rebuild)
         err = load_old_list(store);
     if (err == PF_OK)
@@ -102,7 +111,7 @@ static pf_err free_portion(const struct plan *p, pf_store *store, uint64_t start
     struct pageset portion = {0};
     pf_err err = take_portion(&p->additions, start, end, &portion);
     if (err == PF_OK && portion.count > 0) {
-        err = clear_trunks(p, store, &portion, start, end);
+        err = clear_trunks(p, store, &portion);
         if (err == PF_OK)
             err = push_all(store, &portion);
         if (err == PF_OK)

@@ -23,6 +23,7 @@
 
 struct overtake;
 struct walk;
+struct window;
 
 enum { EDGEMETA_ROOM = 64 }; /* it has 24 bytes; more means it is not valid */
 
@@ -168,6 +169,9 @@ void pageio_overlay_locked(pf_store *store, uint64_t page_id, uint8_t *page);
 
 /* A page_read_fn (walk.h): pages behind total_pages are read as the file has them. */
 PF_CHECK pf_err graph_read_page(void *store, uint64_t page_id, uint8_t *page);
+/* The same for many pages, upwards: window_read(). */
+PF_CHECK pf_err graph_window_new(pf_store *store, struct window **out_window,
+                                 uint64_t *out_file_bytes);
 /* The first run of pages from `from` on, below `end`, that the walk did not reach. */
 bool graph_unreached_run(pf_store *store, uint64_t from, uint64_t end,
                          struct pf_range *out_run);

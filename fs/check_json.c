@@ -6,18 +6,49 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Core speaks ASCII; names of the system's that do not are not worth a decoder. */
+/* Bytes of the UTF-8 character that begins here; 0: it is none. */
+static size_t character_at(const unsigned char *text)
+{
+    static const struct {
+        unsigned char first, last;   /* lead bytes */
+        unsigned char second, until; /* what may follow them: no overlong, no surrogate */
+        size_t length;
+    } forms[] = {
+        {0x20, 0x7e, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2},
+        {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+        {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (text[0] < forms[i].first || text[0] > forms[i].last)
+            continue;
+        for (size_t k = 1; k < forms[i].length; k++)
+            if (text[k] < (k == 1 ? forms[i].second : 0x80) ||
+                text[k] > (k == 1 ? forms[i].until : 0xbf))
+                return 0;
+        return forms[i].length;
+    }
+    return 0;
+}
+
+/* Core speaks ASCII; file names are whatever they are. */
 static void put_string(const char *text)
 {
+    const unsigned char *at = (const unsigned char *)text;
+
     (void)fputc('"', stdout);
-    for (; *text != '\0'; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c < ' ' || c == 0x7f)
-            (void)printf("\\u%04x", c);
-        else if (c > 0x7f)
-            (void)fputc('?', stdout);
+    while (*at != '\0') {
+        const size_t length = character_at(at);
+        if (length == 0 && (*at < ' ' || *at == 0x7f))
+            (void)printf("\\u%04x", *at);
+        else if (length == 0)
+            (void)fputs("\\ufffd", stdout);
         else
-            (void)printf("%s%c", c == '"' || c == '\\' ? "\\" : "", c);
+            (void)printf("%s%.*s", *at == '"' || *at == '\\' ? "\\" : "", (int)length,
+                         (const char *)at);
+        at += length == 0 ? 1 : length;
     }
     (void)fputc('"', stdout);
 }

@@ -2,12 +2,15 @@
 """pagefs check while it works: progress, SIGUSR1, SIGINT.
 
 A check of a sample takes milliseconds. To hold it in the middle, it writes its findings
-into a pipe that nobody reads until the signals are sent.
+into a pipe that nobody reads until the signals are sent, and have been taken: the thread
+that takes them does so one after the other, so the answer to a SIGUSR1 is behind all that
+came before it. Nothing here hopes that some time is enough.
 """
 import fcntl
 import json
 import os
 import pty
+import select
 import shutil
 import signal
 import struct
@@ -54,18 +57,56 @@ class Held:
         answer = fcntl.ioctl(self.process.stdout, termios.FIONREAD, b"\0\0\0\0")
         return struct.unpack("i", answer)[0]
 
+    def is_pending(self, number):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            pending = [int(line.split()[1], 16) for line in file
+                       if line.startswith("ShdPnd")]
+        return pending[0] >> (number - 1) & 1
+
     def send(self, number):
+        """Return when the signal was taken."""
         self.process.send_signal(number)
-        time.sleep(0.3)
+        wait_until(lambda: not self.is_pending(number), f"signal {number} to be taken")
+
+    def send_and_settle(self, number):
+        """Return when what the signal does is done; the line that says how far it is."""
+        self.send(number)
+        self.process.send_signal(signal.SIGUSR1)
+        return read_until(self.process.stderr.fileno(), b"\n")
 
     def finish(self):
         out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
 
 
+def wait_until(condition, what):
+    end = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("waited a minute for " + what)
+        time.sleep(0.002)
+
+
+def read_until(descriptor, part):
+    got = b""
+    end = time.monotonic() + 60
+    while part not in got:
+        if not select.select([descriptor], [], [], end - time.monotonic())[0]:
+            raise AssertionError(f"waited a minute for {part!r} after {got!r}")
+        got += os.read(descriptor, 65536)
+    return got
+
+
+def on_a_terminal(path):
+    master, slave = pty.openpty()
+    held = Held(path, stderr=slave)
+    os.close(slave)
+    return held, master
+
+
 def sigint_cancels_with_status_32(path):
     held = Held(path)
-    held.send(signal.SIGINT)
+    assert held.send_and_settle(signal.SIGINT).startswith(b"pagefs: checking: ")
     status, _, err = held.finish()
     assert status == 32, status
     assert err.decode().endswith(": cancelled\n"), err
@@ -73,54 +114,72 @@ def sigint_cancels_with_status_32(path):
 
 
 def a_cancelled_report_is_whole_json(path):
-    held = Held(path, options=["--json"])
-    held.send(signal.SIGTERM)
-    status, out, _ = held.finish()
-    report = json.loads(out)
-    assert status == 32 and report["exit_status"] == 32
-    assert report["summary"] is None and report["error"] == "cancelled"
-    assert len(report["findings"]) > 10
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        held = Held(path, options=["--json"])
+        held.send_and_settle(number)
+        status, out, _ = held.finish()
+        report = json.loads(out)
+        assert status == 32 and report["exit_status"] == 32
+        assert report["summary"] is None and report["error"] == "cancelled"
+        assert len(report["findings"]) > 10
+
+
+def a_cancelled_repair_has_changed_nothing(path):
+    with open(path, "rb") as file:
+        before = file.read()
+    held = Held(path, options=["--repair", "--free-leaked"])
+    held.send_and_settle(signal.SIGTERM)
+    status, _, err = held.finish()
+    assert status == 32 and err.endswith(b": cancelled\n"), (status, err)
+    with open(path, "rb") as file:
+        assert file.read() == before
+    assert sorted(os.listdir(os.path.dirname(path))) == ["db.v3", "db.v3edgemeta"]
 
 
 def a_second_sigint_ends_it_at_once(path):
     held = Held(path)
-    held.send(signal.SIGINT)
-    held.send(signal.SIGINT)
-    assert held.process.wait(timeout=10) == -signal.SIGINT
+    held.send_and_settle(signal.SIGINT)
+    held.process.send_signal(signal.SIGINT)
+    assert held.process.wait(timeout=60) == -signal.SIGINT
     held.process.communicate()
 
 
 def sigusr1_prints_progress_and_harms_nothing(path):
     held = Held(path)
-    held.send(signal.SIGUSR1)
+    held.process.send_signal(signal.SIGUSR1)
+    line = read_until(held.process.stderr.fileno(), b"\n")
     status, out, err = held.finish()
     assert status == 4, status
-    assert err.startswith(b"pagefs: checking: ") and err.count(b"\n") == 1, err
-    assert b"\nfindings " in out
+    assert line.startswith(b"pagefs: checking: ") and line.count(b"\n") == 1, line
+    assert err == b"" and b"\nfindings " in out, err
 
 
 def progress_is_shown_on_a_terminal_and_goes_away(path):
-    master, slave = pty.openpty()
-    held = Held(path, stderr=slave)
-    os.close(slave)
-    time.sleep(1.2)
+    held, master = on_a_terminal(path)
+    shown = read_until(master, b" left")
     held.finish()
-    shown = os.read(master, 65536).decode()
+    shown = (shown + os.read(master, 65536)).decode()
     os.close(master)
-    assert "checking: " in shown and "%" in shown, shown
+    assert "checking: " in shown and "%, " in shown and " MB/s, " in shown, shown
     assert shown.endswith("\r\x1b[K"), shown
     assert "\n" not in shown, shown
 
 
 def nothing_is_shown_elsewhere(path):
+    """For longer than it takes to be shown on a terminal."""
     held = Held(path)
-    time.sleep(1.2)
+    other, master = on_a_terminal(path)
+    read_until(master, b" left")
+    other.process.send_signal(signal.SIGINT)
+    other.process.communicate()
+    os.close(master)
     assert held.finish()[2] == b""
 
 
 def main():
     tests = [sigint_cancels_with_status_32, a_cancelled_report_is_whole_json,
-             a_second_sigint_ends_it_at_once, sigusr1_prints_progress_and_harms_nothing,
+             a_cancelled_repair_has_changed_nothing, a_second_sigint_ends_it_at_once,
+             sigusr1_prints_progress_and_harms_nothing,
              progress_is_shown_on_a_terminal_and_goes_away, nothing_is_shown_elsewhere]
     print(f"1..{len(tests)}")
     failed = 0
