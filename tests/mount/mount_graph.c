@@ -218,44 +218,6 @@ static void check_works_on_a_read_only_mount(void **state)
     mnt_stop(m);
 }
 
-/* These depend on how fast a check is, so they try again. */
-static void a_second_check_is_refused_and_a_check_can_be_cancelled(void **state)
-{
-    struct mnt *m = *state;
-    bool refused = false, cancelled = false;
-
-    mnt_sample(m, "medium");
-    for (int i = 0; i < 500 && !(refused && cancelled); i++) {
-        assert_write(0, m, "check/action", "check\n");
-        const int second = m_write(m, "check/action", "check\n");
-        assert_true(second == 0 || second == EBUSY);
-        refused = refused || second == EBUSY;
-        assert_write(0, m, "check/action", "cancel\n");
-        wait_until_idle(m);
-        cancelled = cancelled || strstr(m_read(m, "check/findings"), "did not end");
-    }
-    assert_true(refused);
-    assert_true(cancelled);
-    mnt_stop(m);
-}
-
-static void pages_that_change_during_a_check_are_named(void **state)
-{
-    struct mnt *m = *state;
-    bool named = false;
-
-    mnt_sample(m, "medium");
-    for (int i = 0; i < 500 && !named; i++) {
-        assert_write(0, m, "check/action", "check\n");
-        assert_write(0, m, "pages/700/pins", "+1\n");
-        wait_until_idle(m);
-        named = strstr(m_read(m, "check/findings"),
-                       "page 700: changed during the check\n") != NULL;
-    }
-    assert_true(named);
-    mnt_stop(m);
-}
-
 static void unmounting_ends_a_check_and_a_walk(void **state)
 {
     struct mnt *m = *state;
@@ -281,8 +243,6 @@ int main(void)
         MOUNT_TEST(a_refused_token_at_close_is_in_last_error),
         MOUNT_TEST(check_finds_what_there_is),
         MOUNT_TEST(check_works_on_a_read_only_mount),
-        MOUNT_TEST(a_second_check_is_refused_and_a_check_can_be_cancelled),
-        MOUNT_TEST(pages_that_change_during_a_check_are_named),
         MOUNT_TEST(unmounting_ends_a_check_and_a_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,8 +166,25 @@ static void leave(enum fault_file file, enum fault_call call, int error)
         return result;                                                                   \
     } while (0)
 
+static bool is_held(unsigned long byte, off_t offset, size_t length)
+{
+    return byte != 0 && byte >= (unsigned long)offset &&
+           byte - (unsigned long)offset < length;
+}
+
+static void wait_while_held(int fd, off_t offset, size_t length)
+{
+    if (control == NULL || !is_held(atomic_load(&control->held_byte), offset, length) ||
+        file_of(fd) != FAULT_DB)
+        return;
+    atomic_fetch_add(&control->reads_held, 1);
+    while (is_held(atomic_load(&control->held_byte), offset, length) && owner_lives())
+        sleep_ms(1);
+}
+
 ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
 {
+    wait_while_held(fd, offset, length);
     INTERPOSE(ssize_t, fd, FAULT_READ, next_pread(fd, bytes, length, offset));
 }
 

@@ -53,6 +53,9 @@ struct fault_control {
     int owner;          /* the test: when it is gone, nothing is held */
     atomic_int working; /* library: 1 when the calls do come to it, -1 when not */
     struct fault_point points[FAULT_FILES][FAULT_CALLS];
+    /* reads of the database that cover this byte wait while it is set; 0 = none does */
+    atomic_ulong held_byte;
+    atomic_uint reads_held;  /* library: that have waited or wait */
     atomic_uint event_count; /* may exceed FAULT_EVENTS: the rest is not kept */
     struct fault_event events[FAULT_EVENTS];
 };

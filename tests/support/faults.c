@@ -156,6 +156,7 @@ void faults_fail(struct faulty *f, enum fault_file file, enum fault_call call,
 
 void faults_heal(struct faulty *f)
 {
+    atomic_store(&f->control->held_byte, 0);
     for (int file = 0; file < FAULT_FILES; file++) {
         for (int call = 0; call < FAULT_CALLS; call++) {
             struct fault_point *const point = &f->control->points[file][call];
@@ -174,6 +175,22 @@ void faults_hold(struct faulty *f, enum fault_file file, enum fault_call call)
 void faults_release(struct faulty *f, enum fault_file file, enum fault_call call)
 {
     atomic_store(&point_of(f, file, call)->hold, false);
+}
+
+void faults_hold_reads(struct faulty *f, uint64_t offset)
+{
+    atomic_store(&f->control->reads_held, 0);
+    atomic_store(&f->control->held_byte, offset);
+}
+
+static bool read_is_held(struct faulty *f)
+{
+    return atomic_load(&f->control->reads_held) > 0;
+}
+
+void faults_wait_read_held(struct faulty *f)
+{
+    faults_wait(f, read_is_held, "a read of the database");
 }
 
 unsigned faults_entered(const struct faulty *f, enum fault_file file,

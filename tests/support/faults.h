@@ -59,6 +59,9 @@ unsigned faults_left(const struct faulty *f, enum fault_file file, enum fault_ca
 /* Until `count` calls in all have begun. */
 void faults_wait_entered(struct faulty *f, enum fault_file file, enum fault_call call,
                          unsigned count);
+/* Reads of the database's byte at this offset wait from now on; 0: they go on. */
+void faults_hold_reads(struct faulty *f, uint64_t offset);
+void faults_wait_read_held(struct faulty *f);
 /* Syncs of all files that have begun, that have ended. */
 unsigned faults_syncs_entered(const struct faulty *f);
 unsigned faults_syncs_left(const struct faulty *f);

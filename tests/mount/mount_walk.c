@@ -1,0 +1,244 @@
+/* What goes on while the graph is walked. The walk's first read, of the root of medium's
+ * node tree, is held for as long as the test wants. */
+#include "faults.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { NODE_ROOT = 31, BLOB = 100, NODE = 101, LEAKED = 6, WROTE = 200 };
+
+static void start(struct faulty *f)
+{
+    scratch_copy_sample(&f->m->t, "medium");
+    faults_start(f, NULL);
+    faults_hold_reads(f, v3_offset(NODE_ROOT));
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+}
+
+/* A child that reads `path`, or writes `text` to it. Exit status: 0, WROTE, or the errno.
+ */
+static pid_t client(struct faulty *f, const char *path, const char *text)
+{
+    const struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART */
+    struct sigaction ours[2];
+    char full[256];
+    char bytes[64];
+
+    snprintf(full, sizeof(full), "%s/%s", f->m->point, path);
+    sigaction(SIGINT, &action, &ours[0]); /* before there is a child to be signalled */
+    sigaction(SIGTERM, &action, &ours[1]);
+    const pid_t pid = fork();
+    if (pid != 0) {
+        sigaction(SIGINT, &ours[0], NULL);
+        sigaction(SIGTERM, &ours[1], NULL);
+        assert_true(pid > 0);
+        return pid;
+    }
+    const int fd = open(full, text == NULL ? O_RDONLY : O_WRONLY);
+    const ssize_t n = fd < 0         ? -1
+                      : text == NULL ? read(fd, bytes, sizeof(bytes))
+                                     : write(fd, text, strlen(text));
+    _exit(n < 0 ? errno : text == NULL ? 0 : WROTE);
+}
+
+static int answer_of(pid_t pid)
+{
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Held in the walk: so the client is inside its system call. */
+static pid_t waiting_client(struct faulty *f, const char *path, const char *text)
+{
+    const pid_t pid = client(f, path, text);
+
+    faults_wait_read_held(f);
+    return pid;
+}
+
+static void wait_until_idle(struct mnt *m)
+{
+    for (int i = 0; i < 6000; i++) {
+        if (strcmp(m_read(m, "check/action"), "idle\n") == 0)
+            return;
+        poll(NULL, 0, 5);
+    }
+    fail_msg("the check did not end within half a minute");
+}
+
+static void a_waiting_reader_is_interrupted(void **state)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    struct faulty *f = *state;
+
+    start(f);
+    const pid_t other = waiting_client(f, "pages/7/type", NULL);
+    for (int i = 0; i < 2; i++) {
+        const pid_t pid = client(f, "pages/100/used_by", NULL);
+
+        /* it may not be inside its system call yet: so more than one signal */
+        for (siginfo_t info = {0}; info.si_pid != pid; poll(NULL, 0, 5)) {
+            kill(pid, signals[i]);
+            waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+        }
+        assert_int_equal(answer_of(pid), EINTR);
+    }
+    kill(other, SIGINT); /* this one is */
+    assert_int_equal(answer_of(other), EINTR);
+    faults_hold_reads(f, 0);
+    expect(f->m, "blob\n", "cat pages/100/type");
+    faults_stop(f, 0);
+}
+
+static void an_interrupted_free_frees_nothing(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    const pid_t pid = waiting_client(f, "free", "6\n");
+    kill(pid, SIGINT);
+    assert_int_equal(answer_of(pid), EINTR);
+    faults_hold_reads(f, 0);
+    expect(f->m, "unknown\n", "cat pages/6/type");
+    assert_u64(0, m_number(f->m, "stats", "free_pages"));
+    faults_stop(f, 0);
+}
+
+static void others_go_on(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    const pid_t pid = waiting_client(f, "pages/100/type", NULL);
+    expect(f->m, "1276\n", "cat alloc");
+    assert_write(0, f->m, "pages/1276/data", "a page that nothing uses");
+    assert_write(0, f->m, "pin", "7\n");
+    assert_u64(1277, m_number(f->m, "stats", "total_pages"));
+    faults_hold_reads(f, 0);
+    assert_int_equal(answer_of(pid), 0);
+    faults_stop(f, 0);
+}
+
+static void a_free_waits_for_the_walk_and_is_refused_whole(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    const pid_t pid = waiting_client(f, "free", "6 7 10-12 99-101\n");
+    faults_hold_reads(f, 0);
+    assert_int_equal(answer_of(pid), EBUSY);
+    assert_u64(0, m_number(f->m, "stats", "free_pages"));
+    expect(f->m, "free 99: the graph uses the page (EBUSY)\n", "cat last_error");
+    assert_write(0, f->m, "free", "6 7 10-12\n");
+    faults_stop(f, 0);
+}
+
+/* By force, without waiting; what is found afterwards is what is there then. */
+static void pages_forced_free_during_a_walk_are_seen_by_it(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    const pid_t pid = waiting_client(f, "pages/7/type", NULL);
+    assert_write(0, f->m, "pages/101/state", "free!\n"); /* a node page: a trunk now */
+    faults_hold_reads(f, 0);
+    assert_int_equal(answer_of(pid), 0);
+    expect(f->m, "101\n", "ls bad");
+    expect(f->m, "unknown\n", "cat pages/100/type"); /* its blob */
+    assert_write(0, f->m, "free", "100\n");
+    assert_write(EBUSY, f->m, "free", "110\n"); /* the leaf that named it */
+    faults_stop(f, 0);
+}
+
+static void pages_written_during_a_walk_are_seen_by_it(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    const pid_t pid = waiting_client(f, "pages/7/type", NULL);
+    assert_write(0, f->m, "pages/101/data", "XXXX");
+    faults_hold_reads(f, 0);
+    assert_int_equal(answer_of(pid), 0);
+    expect(f->m, "101\n", "ls bad");
+    faults_stop(f, 0);
+}
+
+static void a_second_check_is_refused_and_the_first_can_be_cancelled(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    assert_write(0, f->m, "check/action", "check\n");
+    faults_wait_read_held(f);
+    expect(f->m, "check\n", "cat check/action");
+    assert_write(EBUSY, f->m, "check/action", "check\n");
+    assert_write(0, f->m, "check/action", "cancel\n");
+    faults_hold_reads(f, 0);
+    wait_until_idle(f->m);
+    expect(f->m, "the check did not end: cancelled\n", "cat check/findings");
+    expect(f->m, "", "ls leaked"); /* nothing is known */
+    assert_write(0, f->m, "check/action", "check\n");
+    wait_until_idle(f->m);
+    expect(f->m, "6\n", "cat check/count");
+    faults_stop(f, 0);
+}
+
+static void pages_that_change_during_a_check_are_named(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    assert_write(0, f->m, "check/action", "check\n");
+    faults_wait_read_held(f);
+    assert_write(0, f->m, "pages/700/pins", "+1\n");
+    assert_write(0, f->m, "pages/6/state", "free!\n");
+    faults_hold_reads(f, 0);
+    wait_until_idle(f->m);
+    expect(f->m, "page 700: changed during the check\npage 6: changed during the check\n",
+           "grep changed check/findings");
+    faults_stop(f, 0);
+}
+
+static void a_signal_ends_the_mount_in_the_middle_of_a_walk(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    const pid_t pid = waiting_client(f, "pages/7/type", NULL);
+    assert_write(0, f->m, "check/action", "check\n");
+    assert_int_equal(kill(f->m->daemon, SIGTERM), 0);
+    faults_hold_reads(f, 0);
+    const int status = mnt_wait(f->m);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    (void)answer_of(pid); /* it has one */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FAULT_TEST(a_waiting_reader_is_interrupted),
+        FAULT_TEST(an_interrupted_free_frees_nothing),
+        FAULT_TEST(others_go_on),
+        FAULT_TEST(a_free_waits_for_the_walk_and_is_refused_whole),
+        FAULT_TEST(pages_forced_free_during_a_walk_are_seen_by_it),
+        FAULT_TEST(pages_written_during_a_walk_are_seen_by_it),
+        FAULT_TEST(a_second_check_is_refused_and_the_first_can_be_cancelled),
+        FAULT_TEST(pages_that_change_during_a_check_are_named),
+        FAULT_TEST(a_signal_ends_the_mount_in_the_middle_of_a_walk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
