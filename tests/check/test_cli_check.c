@@ -200,7 +200,7 @@ static void copies_with_a_flipped_bit_neither_crash_nor_hang(void **state)
         assert_u64(before, v3_hash(m->t.db));
         noticed += status != 0;
     }
-    print_message("%u of %u noticed\n", noticed, rounds);
+    print_message("# %u of %u noticed\n", noticed, rounds);
     free(bytes);
 }
 

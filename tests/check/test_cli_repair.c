@@ -291,7 +291,7 @@ static void a_broken_free_list_is_written_anew(void **state)
     struct mnt *m = *state;
 
     for (size_t i = 0; i < sizeof(breakages) / sizeof(breakages[0]); i++) {
-        print_message("%s\n", breakages[i].name);
+        print_message("# %s\n", breakages[i].name);
         assert_list_is_repaired(m, &breakages[i]);
     }
 }
