@@ -8,6 +8,9 @@ ends it after its timeout, reads its TAP, and prints what failed with the comman
 repeats it. A program that crashes, exits nonzero without a failed case, leaves a mount,
 or reports no case at all counts as one failure. The last line is
 `N passed, N failed, N skipped`; exit status 1 when something failed.
+
+Before it stands a table of the suites with their counts. Below each suite are its figures:
+the lines that its programs print with `#= ` in front.
 """
 
 import argparse
@@ -25,6 +28,7 @@ import time
 
 RESULT = re.compile(r"^(not )?ok\b\s*\d*\s*-?\s*(.*?)\s*$")
 SKIP = re.compile(r"#\s*skip\b\s*(.*)$", re.IGNORECASE)
+FIGURE = re.compile(r"^#= (.*)$", re.MULTILINE)
 PLAN = re.compile(r"^\s*1\.\.(\d+)")
 
 
@@ -132,6 +136,25 @@ def repeat_command(test):
     return " ".join(words + [shlex.quote(c) for c in test["cmd"]])
 
 
+def print_table(label, rows):
+    """rows: [(test, outcome)]. A test's own suite is the first that it names."""
+    suites = {}
+    for test, outcome in rows:
+        suites.setdefault(test["suite"][0].split(":")[-1], []).append(outcome)
+    print(f"{label}:")
+    print(f"    {'suite':<12} programs  passed  failed  skipped  seconds")
+    for suite, outcomes in sorted(suites.items()):
+        print(
+            f"    {suite:<12} {len(outcomes):8}  {sum(o.passed for o in outcomes):6}  "
+            f"{sum(len(o.failed) for o in outcomes):6}  "
+            f"{sum(len(o.skipped) for o in outcomes):7}  "
+            f"{sum(o.seconds for o in outcomes):7.0f}"
+        )
+        for outcome in outcomes:
+            for figure in FIGURE.findall(outcome.output):
+                print(f"        {figure}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -150,12 +173,14 @@ def main():
         tests = [t for t in tests if wanted & set(t["suite"])]
     # whoever is given the longest time takes the longest: those must not come last
     tests.sort(key=lambda t: -t["timeout"])
+    rows = []
     passed = failed = skipped = 0
     if not tests:
         print(f"{options.label}: no tests are declared")
         failed = 1
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for test, outcome in zip(tests, pool.map(run_one, tests)):
+            rows.append((test, outcome))
             passed += outcome.passed
             failed += len(outcome.failed)
             skipped += len(outcome.skipped)
@@ -173,6 +198,7 @@ def main():
                 for case in outcome.failed:
                     print(f"    FAILED: {outcome.name}: {case}")
                 print(f"    repeat: {repeat_command(test)}", flush=True)
+    print_table(options.label, rows)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
