@@ -291,6 +291,40 @@ static void records_of_another_generation_are_not_replayed(void **state)
     bench_clear(&b);
 }
 
+/* ---- another writer, between the journal's sync and the database ---- */
+
+static void change_total_pages(void *context, enum fd_call call)
+{
+    const uint8_t bytes[] = {0x7F};
+    struct faultdisk *disk = context;
+
+    if (call == FD_SYNC)
+        fd_write(disk, &disk->db, bytes, sizeof(bytes), 103);
+}
+
+static void a_change_during_the_journals_sync_is_not_overwritten(void **state)
+{
+    struct bench b;
+    uint64_t id = 0;
+
+    (void)state;
+    bench_init(&b);
+    assert_true(run_begin(&b.run, &b.start, 1));
+    assert_int_equal(run_operation(&b.run, 'a'), RUN_DONE); /* makes the journal */
+    const uint64_t before = b.run.disk.db.hash;
+    b.run.disk.hook = change_total_pages;
+    b.run.disk.hook_context = &b.run.disk;
+    assert_pf(PF_E_STALE, pf_page_alloc(b.run.store, &id, NULL));
+    assert_int_not_equal(before, b.run.disk.db.hash);
+
+    /* what is there is what the other one wrote, and nothing else */
+    const uint8_t total = 24;
+    fd_write(&b.run.disk, &b.run.disk.db, &total, sizeof(total), 103);
+    assert_u64(before, b.run.disk.db.hash);
+    assert_false(pf_writable(b.run.store));
+    bench_clear(&b);
+}
+
 /* ---- the lock outlives the last write ---- */
 
 /* Once `ready` says so, try to open until it works. 0: then there was no journal. */
@@ -347,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damaged_and_foreign_journals_are_judged_as_specified),
         cmocka_unit_test(records_of_another_generation_are_not_replayed),
+        cmocka_unit_test(a_change_during_the_journals_sync_is_not_overwritten),
         SCRATCH_TEST(the_lock_is_held_until_the_journal_is_gone),
     };
 

@@ -263,6 +263,28 @@ static void fallocate_and_the_like_are_not_supported(void **state)
     assert_int_equal(errno, EOPNOTSUPP);
     assert_int_equal(fsync(fd), 0);
     close(fd);
+}
+
+/* The kernel copies instead, or says that it does not. */
+static void copy_file_range_copies_or_is_not_supported(void **state)
+{
+    struct mnt *m = *state;
+
+    mnt_pages(m, 20);
+    expect(m, "",
+           "head -c 4096 /dev/urandom >\"$D/page\"; cat \"$D/page\" >pages/7/data");
+    const int from = m_open(m, "pages/7/data", O_RDONLY);
+    const int to = m_open(m, "pages/9/data", O_WRONLY);
+    assert_true(from >= 0 && to >= 0);
+    const ssize_t n = copy_file_range(from, NULL, to, NULL, 4096, 0);
+    assert_true(n == 4096 || (n < 0 && errno == EOPNOTSUPP));
+    close(from);
+    assert_int_equal(close(to), 0);
+    if (n == 4096)
+        expect(m, "", "cmp \"$D/page\" pages/9/data");
+    else
+        expect(m, "0\n", "tr -d '\\0' <pages/9/data | wc -c");
+    expect(m, "", "cmp \"$D/page\" pages/7/data");
     mnt_stop(m);
 }
 
@@ -313,6 +335,7 @@ int main(void)
         MOUNT_TEST(data_of_free_and_reserved_pages_is_not_written),
         MOUNT_TEST(truncating_does_nothing),
         MOUNT_TEST(fallocate_and_the_like_are_not_supported),
+        MOUNT_TEST(copy_file_range_copies_or_is_not_supported),
         MOUNT_TEST(a_text_read_in_pieces_is_one_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

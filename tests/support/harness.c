@@ -147,6 +147,8 @@ int mnt_pagefs(struct mnt *m, const char *const arguments[])
     const char *argv[32] = {getenv("PF_TEST_PAGEFS")};
     size_t n = 0;
 
+    if (argv[0] == NULL)
+        fail_msg("PF_TEST_PAGEFS does not say where pagefs is");
     for (; arguments[n] != NULL; n++) {
         assert_true(n < 30);
         argv[n + 1] = arguments[n];
