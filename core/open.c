@@ -154,6 +154,17 @@ static bool wal_is_clean(struct opening *o)
     return false;
 }
 
+/* One that was set aside earlier may be wanted: it is not written over. */
+static bool can_set_aside(struct opening *o)
+{
+    char name[NAME_MAX + 32];
+    snprintf(name, sizeof name, "%s-journal.refused", o->name);
+    if (faccessat(o->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        return true;
+    store_say(o->reason, "%s exists: move it away first", name);
+    return false;
+}
+
 static bool nobody_else_has_it(struct opening *o, int fd, char *lock_text, size_t size)
 {
     char holder[64];
@@ -207,7 +218,8 @@ static pf_err claim(struct opening *o, int fd, bool write, char *lock_text, size
 {
     pf_err err = take_locks(fd, write, lock_text, size);
     if (err == PF_OK && write &&
-        (!wal_is_clean(o) || !nobody_else_has_it(o, fd, lock_text, size)))
+        (!wal_is_clean(o) || (o->set_aside && !can_set_aside(o)) ||
+         !nobody_else_has_it(o, fd, lock_text, size)))
         err = PF_E_NEEDS_WRITE;
     return err;
 }
@@ -352,10 +364,13 @@ pf_err open_for_repair(const char *path, bool set_aside, pf_store **out_store,
     return open_path(&o, path, open_writing, out_store);
 }
 
-pf_err open_may_repair(const char *path, char *reason)
+pf_err open_may_repair(const char *path, bool set_aside, char *reason)
 {
     pf_store *none = NULL;
-    struct opening o = {
-        .options = &defaults, .reason = reason, .repair = true, .only_ask = true};
+    struct opening o = {.options = &defaults,
+                        .reason = reason,
+                        .repair = true,
+                        .set_aside = set_aside,
+                        .only_ask = true};
     return open_path(&o, path, open_writing, &none);
 }

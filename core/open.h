@@ -12,6 +12,6 @@ PF_CHECK pf_err open_for_repair(const char *path, bool set_aside, pf_store **out
                                 char *reason);
 /* Would open_for_repair() find anything against it? The file is opened and locked for
  * that, and nothing is changed. */
-PF_CHECK pf_err open_may_repair(const char *path, char *reason);
+PF_CHECK pf_err open_may_repair(const char *path, bool set_aside, char *reason);
 
 #endif

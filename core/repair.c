@@ -197,7 +197,7 @@ pf_err repair_run(const struct repair_door *door, const struct pf_repair_options
     plan.reason[0] = '\0';
     pf_err err = look(&plan, door, watch);
     if (err == PF_OK && plan.result.changes > 0)
-        err = door->may_enter(door->ctx, plan.reason);
+        err = door->may_enter(door->ctx, plan.discard_journal, plan.reason);
     for (uint64_t i = 0; i < plan.result.changes && err == PF_OK; i++) /* P3 */
         say(say_ctx, plan.changes[i]);
     if (err == PF_OK && plan.result.changes > 0 && !options->dry_run)
@@ -218,9 +218,9 @@ static pf_err look_by_path(void *ctx, char *reason, pf_store **out_store)
     return pf_open(*(const char **)ctx, &read_only, out_store, reason);
 }
 
-static pf_err may_enter_by_path(void *ctx, char *reason)
+static pf_err may_enter_by_path(void *ctx, bool set_aside, char *reason)
 {
-    return open_may_repair(*(const char **)ctx, reason);
+    return open_may_repair(*(const char **)ctx, set_aside, reason);
 }
 
 static pf_err enter_by_path(void *ctx, bool set_aside, char *reason, pf_store **out_store)

@@ -16,7 +16,7 @@ struct repair_door {
     /* Open for reading, whatever is wrong with the file. `reason` as in pf_open(). */
     pf_err (*look)(void *ctx, char *reason, pf_store **out_store);
     /* Would enter() be let in? Changes nothing. */
-    pf_err (*may_enter)(void *ctx, char *reason);
+    pf_err (*may_enter)(void *ctx, bool set_aside, char *reason);
     /* Open for writing, nothing in the file judged. set_aside: the journal first. */
     pf_err (*enter)(void *ctx, bool set_aside, char *reason, pf_store **out_store);
 };

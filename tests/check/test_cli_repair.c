@@ -230,33 +230,32 @@ static void free_a_used_trunk(struct mnt *m)
 static const struct breakage {
     const char *name, *class;
     void (*apply)(struct mnt *m);
+    bool lost; /* nothing leads to the list any more, so its trunks stay as they are */
 } breakages[] = {
-    {"magic", "free-list", break_magic},
-    {"sum", "free-list", break_sum},
-    {"newest", "free-list", break_newest},
-    {"head", "free-list", break_head},
-    {"head in graph", "free-list", break_head_in_graph},
-    {"cycle", "free-list", break_by_cycle},
-    {"order", "free-list", break_order},
-    {"duplicate", "free-list", break_by_duplicate},
-    {"range", "free-list", break_by_range},
-    {"total", "free-list", break_total},
-    {"used leaf", "free-but-used", free_a_used_leaf},
-    {"used trunk", "free-list", free_a_used_trunk},
+    {"magic", "free-list", break_magic, false},
+    {"sum", "free-list", break_sum, false},
+    {"newest", "free-list", break_newest, false},
+    {"head", "free-list", break_head, true},
+    {"head in graph", "free-list", break_head_in_graph, true},
+    {"cycle", "free-list", break_by_cycle, false},
+    {"order", "free-list", break_order, false},
+    {"duplicate", "free-list", break_by_duplicate, false},
+    {"range", "free-list", break_by_range, false},
+    {"total", "free-list", break_total, false},
+    {"used leaf", "free-but-used", free_a_used_leaf, false},
+    {"used trunk", "free-list", free_a_used_trunk, false},
 };
 
-/* All of them above the pages of the graph. */
+/* By the reader that shares no code with core. All of them above the pages of the graph.
+ */
 static uint64_t list_length(struct mnt *m)
 {
-    const struct pf_options read_only = {.read_only = true};
-    uint64_t ids[32];
     size_t count;
+    uint64_t *const ids = v3_free_list(m->t.db, &count);
 
-    scratch_open(&m->t, &read_only);
-    assert_ok(pf_freelist_get(m->t.store, 0, 32, ids, &count));
-    scratch_close(&m->t);
     for (size_t i = 0; i < count; i++)
         assert_in_range(ids[i], 23, 32);
+    free(ids);
     return count;
 }
 
@@ -278,7 +277,11 @@ static void assert_list_is_repaired(struct mnt *m, const struct breakage *breaka
     v3_image_read(m->t.db, &after);
     for (size_t page = 1; page < 23; page++)
         assert_true(before.hashes[page] == after.hashes[page]);
-    assert_status(m, list_length(m) < 10, "--repair --free-leaked"); /* and the rest */
+    if (breakage->lost)
+        assert_count(m, "free", 0);
+    else
+        assert_status(m, list_length(m) == 10 ? 0 : 1, "--repair --free-leaked");
+    assert_status(m, breakage->lost, "--repair --free-leaked"); /* and the rest */
     assert_status(m, 0, "");
     assert_count(m, "free", 10);
     assert_u64(10, list_length(m));
@@ -352,6 +355,96 @@ static void a_refused_journal_is_a_finding_and_is_set_aside_on_request(void **st
            "cmp kept db.v3-journal.refused; ls db*");
 }
 
+/* ---- files that cannot be had ---- */
+
+/* Neither a dry run nor a repair says that anything would or did change; nothing does. */
+static void assert_not_repaired(struct mnt *m, const char *why)
+{
+    static const char *const tries[] = {"--repair --dry-run", "--repair"};
+    const uint64_t before = v3_hash(m->t.db);
+
+    expect(m, "", "ls -A >\"$D/.names\"");
+    for (int i = 0; i < 2; i++) {
+        assert_status(m, 12, tries[i]);
+        assert_null(strstr(m->out, "repair: "));
+        assert_null(strstr(m->out, "would: "));
+        assert_non_null(strstr(m->err, why));
+        assert_string_equal(strchr(m->err, '\n'), "\n");
+        assert_u64(before, v3_hash(m->t.db));
+    }
+    expect(m, "", "ls -A | cmp - \"$D/.names\"");
+}
+
+static void a_file_with_two_names_is_not_repaired(void **state)
+{
+    struct mnt *m = *state;
+
+    take_sample(m, "stale");
+    expect(m, "", "ln db.v3 other");
+    assert_not_repaired(m, "2 hard links");
+    expect(m, "", "rm other");
+    assert_status(m, 1, "--repair");
+}
+
+static void a_file_that_is_open_elsewhere_is_not_repaired(void **state)
+{
+    struct mnt *m = *state;
+
+    take_sample(m, "stale");
+    FILE *const other = fopen(m->t.db, "r+");
+    assert_non_null(other);
+    assert_not_repaired(m, "the file is open in ");
+    fclose(other);
+    assert_status(m, 1, "--repair");
+}
+
+static void a_mounted_file_is_not_repaired(void **state)
+{
+    struct mnt *m = *state;
+
+    take_sample(m, "stale"); /* which is mounted read-only: its lock is shared */
+    mnt_start(m, NULL);
+    expect(m, "", "cd \"$D\"; \"$PAGEFS\" check \"$DB\" >report; [ $? = 4 ]");
+    assert_int_equal(sh(m, "\"$PAGEFS\" check --repair \"$DB\""), 12);
+    assert_non_null(strstr(m->err, "already open in"));
+    assert_null(strstr(m->out, "repair: "));
+    mnt_stop(m);
+    take_sample(m, "small");
+    mnt_start(m, NULL); /* read-write: not even a check */
+    assert_int_equal(sh(m, "\"$PAGEFS\" check --json \"$DB\""), 8);
+    assert_non_null(strstr(m->err, "already open in"));
+    mnt_stop(m);
+}
+
+static void a_file_that_cannot_be_written_is_not_repaired(void **state)
+{
+    struct mnt *m = *state;
+
+    take_sample(m, "stale");
+    if (geteuid() == 0) { /* whom no mode stops */
+        const int status = sh(m, "ulimit -f 1; \"$PAGEFS\" check --repair \"$DB\" "
+                                 ">/dev/null");
+        assert_int_equal(status, 12);
+        assert_non_null(strstr(m->err, "ulimit -f"));
+        return;
+    }
+    expect(m, "", "chmod 444 db.v3");
+    assert_not_repaired(m, "cannot be opened for writing");
+}
+
+static void a_journal_set_aside_earlier_is_never_written_over(void **state)
+{
+    struct mnt *m = *state;
+
+    leave_bad_journal(m);
+    expect(m, "", "echo precious >db.v3-journal.refused");
+    assert_status(m, 12, "--repair --discard-journal");
+    assert_non_null(strstr(m->err, "db.v3-journal.refused"));
+    expect(m, "precious\n", "cmp kept db.v3-journal; cat db.v3-journal.refused");
+    expect(m, "", "rm db.v3-journal.refused");
+    assert_status(m, 1, "--repair --discard-journal");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +455,11 @@ int main(void)
         MOUNT_TEST(a_broken_free_list_is_written_anew),
         MOUNT_TEST(a_used_page_is_taken_off_the_list_and_kept),
         MOUNT_TEST(a_refused_journal_is_a_finding_and_is_set_aside_on_request),
+        MOUNT_TEST(a_file_with_two_names_is_not_repaired),
+        MOUNT_TEST(a_file_that_is_open_elsewhere_is_not_repaired),
+        MOUNT_TEST(a_mounted_file_is_not_repaired),
+        MOUNT_TEST(a_file_that_cannot_be_written_is_not_repaired),
+        MOUNT_TEST(a_journal_set_aside_earlier_is_never_written_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

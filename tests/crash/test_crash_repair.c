@@ -102,9 +102,10 @@ static pf_err look(void *ctx, char *reason, pf_store **out_store)
     return take_in(level, err, store, out_store);
 }
 
-static pf_err may_enter(void *ctx, char *reason)
+static pf_err may_enter(void *ctx, bool set_aside, char *reason)
 {
     (void)ctx;
+    (void)set_aside;
     (void)reason;
     return PF_OK;
 }
