@@ -7,7 +7,7 @@
 
 # build_packages: what `scripts/run` needs. test_packages: what `scripts/test` adds.
 # deb_packages: what `scripts/deb` adds. bench_packages: what `scripts/bench` can do without.
-# mcdc_packages: what `scripts/coverage --mcdc` adds.
+# soak_packages: what `scripts/soak` adds. mcdc_packages: what `scripts/coverage --mcdc` adds.
 # shellcheck disable=SC2034
 build_packages=(
     gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libxxhash-dev fuse3
@@ -20,6 +20,8 @@ test_packages=(
 )
 # shellcheck disable=SC2034
 deb_packages=(dpkg-dev)
+# shellcheck disable=SC2034
+soak_packages=(e2fsprogs xfsprogs)
 # shellcheck disable=SC2034
 mcdc_packages=(clang-19 libclang-rt-19-dev llvm-19)
 # shellcheck disable=SC2034

@@ -120,17 +120,15 @@ static void add_holding(struct claims *c, uint64_t page_id, uint64_t issued,
         c->page_count = page_id + 1;
 }
 
-/* The one that holds the page at this moment. */
+/* The one that holds the page at this moment: who was given it last, else who has it
+ * from the beginning. */
 static struct holding *holder(struct claims *c, uint64_t page_id)
 {
     for (size_t i = c->holding_count; i > 0; i--)
         if (c->holdings[i - 1].page_id == page_id)
             return &c->holdings[i - 1];
-    if (page_id < c->total_pages && !c->free_at_first[page_id]) {
-        add_holding(c, page_id, 0, 0);
-        return &c->holdings[c->holding_count - 1];
-    }
-    return NULL;
+    add_holding(c, page_id, 0, 0);
+    return &c->holdings[c->holding_count - 1];
 }
 
 static void note_issue(struct claims *c, const struct trace_record *record,
