@@ -2,7 +2,30 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+enum { KNOWN = 32 };
+
+struct actors {
+    struct {
+        pid_t pid; /* 0: none */
+        int fd; /* of its comm; reads fail once it has ended, whoever has its pid then */
+    } known[KNOWN];
+};
+
+struct actors *actors_new(void)
+{
+    return calloc(1, sizeof(struct actors));
+}
+
+void actors_free(struct actors *actors)
+{
+    for (size_t i = 0; actors != NULL && i < KNOWN; i++)
+        if (actors->known[i].pid != 0)
+            close(actors->known[i].fd);
+    free(actors);
+}
 
 /* A name may hold anything; a column of a text may not. */
 static void make_word(char *comm, size_t length)
@@ -16,20 +39,38 @@ static void make_word(char *comm, size_t length)
     }
 }
 
-struct actor actor_of(pid_t pid)
+/* The bytes of its comm; 0 or less: not known. */
+static ssize_t read_comm(struct actors *actors, pid_t pid, char comm[ACTOR_COMM_SIZE])
 {
-    struct actor actor = {pid, "?"};
-    char comm[ACTOR_COMM_SIZE + 1] = "";
+    const size_t slot = (size_t)pid % KNOWN;
+    const pid_t known = actors->known[slot].pid;
+    ssize_t length = 0;
     char path[32];
 
-    if (pid <= 0)
-        return actor;
+    if (known == pid)
+        length = pread(actors->known[slot].fd, comm, ACTOR_COMM_SIZE, 0);
+    if (length > 0)
+        return length;
+    if (known != 0)
+        close(actors->known[slot].fd);
+    actors->known[slot].pid = 0;
     snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
+        return -1;
+    actors->known[slot].pid = pid;
+    actors->known[slot].fd = fd;
+    return pread(fd, comm, ACTOR_COMM_SIZE, 0);
+}
+
+struct actor actor_of(struct actors *actors, pid_t pid)
+{
+    struct actor actor = {pid, "?"};
+    char comm[ACTOR_COMM_SIZE + 1] = "";
+
+    if (pid <= 0)
         return actor;
-    const ssize_t length = read(fd, comm, ACTOR_COMM_SIZE);
-    close(fd);
+    const ssize_t length = read_comm(actors, pid, comm);
     if (length > 0) {
         make_word(comm, (size_t)length);
         snprintf(actor.comm, sizeof(actor.comm), "%.15s", comm[0] != '\0' ? comm : "?");

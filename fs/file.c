@@ -76,8 +76,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_err(req, error);
         return;
     }
-    call.handle = handle_new(ctx->handles, call.node, pf_total_pages(ctx->store),
-                             actor_pid(req, row, fi->flags));
+    const struct actor actor = actor_of(ctx->actors, actor_pid(req, row, fi->flags));
+    call.handle = handle_new(ctx->handles, call.node, pf_total_pages(ctx->store), &actor);
     if (call.handle == NULL) {
         call_reply_err(req, PF_E_NO_MEMORY);
         return;

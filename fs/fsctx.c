@@ -21,10 +21,11 @@ pf_err fsctx_init(struct fsctx *ctx, struct timespec database_mtime)
     ctx->handles = handles_new();
     ctx->walks = walks_new();
     ctx->checks = checks_new();
+    ctx->actors = actors_new();
     return ctx->transitions != NULL && ctx->last_error != NULL && ctx->events != NULL &&
                    ctx->snapshots != NULL && ctx->cached_pages != NULL &&
                    ctx->attr_cache != NULL && ctx->handles != NULL &&
-                   ctx->walks != NULL && ctx->checks != NULL
+                   ctx->walks != NULL && ctx->checks != NULL && ctx->actors != NULL
                ? PF_OK
                : PF_E_NO_MEMORY;
 }
@@ -34,6 +35,7 @@ void fsctx_clear(struct fsctx *ctx)
     handles_free(ctx->handles);
     checks_free(ctx->checks);
     walks_free(ctx->walks);
+    actors_free(ctx->actors);
     attr_cache_free(ctx->attr_cache);
     cached_pages_free(ctx->cached_pages);
     snapshots_free(ctx->snapshots);

@@ -13,6 +13,7 @@
 
 #include "../core/pf.h"
 
+struct actors;
 struct attr_cache;
 struct cached_pages;
 struct checks;
@@ -44,6 +45,7 @@ struct fsctx {
     struct cached_pages *cached_pages; /* page data the kernel may cache */
     struct attr_cache *attr_cache;     /* and attributes */
     struct handles *handles;           /* open files */
+    struct actors *actors;             /* who opens them; for the session loop */
     uid_t uid;
     gid_t gid;
     mode_t umask;

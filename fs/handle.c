@@ -52,7 +52,7 @@ static void list_remove(struct handles *handles, struct handle *handle)
 }
 
 struct handle *handle_new(struct handles *handles, struct node node, uint64_t total_pages,
-                          pid_t pid)
+                          const struct actor *actor)
 {
     struct handle *const handle = calloc(1, sizeof(*handle));
 
@@ -61,7 +61,7 @@ struct handle *handle_new(struct handles *handles, struct node node, uint64_t to
     handle->node = node;
     handle->row = node_row(node.kind);
     handle->total_pages = total_pages;
-    handle->actor = actor_of(pid);
+    handle->actor = *actor;
     if (handle->row->content == NODE_IS_STREAM) {
         handle->stream = stream_new(node, &handle->actor);
         if (handle->stream == NULL) {

@@ -38,9 +38,9 @@ struct handles *handles_new(void);
 /* Frees those on it too: the session has ended. NULL is fine. */
 void handles_free(struct handles *handles);
 
-/* pid: of the opener, 0 = does not matter. NULL: out of memory. */
+/* actor: who opens it, if that matters. NULL: out of memory. */
 struct handle *handle_new(struct handles *handles, struct node node, uint64_t total_pages,
-                          pid_t pid);
+                          const struct actor *actor);
 /* Nothing may be under way on it. */
 void handle_free(struct handles *handles, struct handle *handle);
 

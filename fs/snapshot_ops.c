@@ -100,7 +100,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
     }
     taking->job.run = taking_run;
     taking->req = req;
-    taking->actor = actor_of(fuse_req_ctx(req)->pid);
+    taking->actor = actor_of(ctx->actors, fuse_req_ctx(req)->pid);
     memcpy(taking->name, name, name_size);
     worker_submit(ctx->worker, &taking->job);
 }
@@ -116,7 +116,7 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, access_refusal(ctx));
         return;
     }
-    const struct actor actor = actor_of(fuse_req_ctx(req)->pid);
+    const struct actor actor = actor_of(ctx->actors, fuse_req_ctx(req)->pid);
     const pf_err err = snapshots_remove(ctx->snapshots, name);
     note(ctx, "drop", &actor, name, err);
     call_reply_err(req, err);
