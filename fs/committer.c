@@ -178,7 +178,8 @@ void committer_submit(struct committer *committer, struct change *change)
     pthread_mutex_lock(&committer->lock);
     queue_put(&committer->queue, change);
     pthread_mutex_unlock(&committer->lock);
-    pthread_cond_signal(&committer->more); /* not sooner: it would wake up to wait for us */
+    /* not sooner: the thread would wake up to wait for the lock */
+    pthread_cond_signal(&committer->more);
 }
 
 void committer_submit_executed(struct committer *committer, struct change *change)
