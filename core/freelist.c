@@ -76,6 +76,38 @@ static void block_drop(struct freelist *fl, struct fl_entry *entry)
     entry->block = NULL;
 }
 
+/* ---- which pages are trunks ---- */
+
+static void forget_trunks(struct freelist *fl)
+{
+    pageset_clear(&fl->trunks);
+    fl->trunks_known = false;
+}
+
+/* Out of memory: it is collected again when somebody asks. */
+static void note_trunk(struct freelist *fl, uint64_t page_id)
+{
+    bool added;
+    if (fl->trunks_known && pageset_add(&fl->trunks, page_id, &added) != PF_OK)
+        forget_trunks(fl);
+}
+
+static void register_trunk(struct freelist *fl, struct fl_entry *entry, uint64_t page_id)
+{
+    entry->page_id = page_id;
+    idmap_put(&fl->trunk_of, page_id, (uintptr_t)entry);
+    note_trunk(fl, page_id);
+}
+
+static void unregister_trunk(struct freelist *fl, const struct fl_entry *entry)
+{
+    (void)idmap_remove(&fl->trunk_of, entry->page_id);
+    if (fl->trunks_known)
+        (void)pageset_remove(&fl->trunks, entry->page_id);
+}
+
+/* ---- blocks ---- */
+
 /* A detached entry, registered in trunk_of. */
 static struct fl_entry *entry_new(struct freelist *fl, uint64_t page_id)
 {
@@ -84,8 +116,7 @@ static struct fl_entry *entry_new(struct freelist *fl, uint64_t page_id)
     struct fl_entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL)
         return NULL;
-    entry->page_id = page_id;
-    idmap_put(&fl->trunk_of, page_id, (uintptr_t)entry);
+    register_trunk(fl, entry, page_id);
     return entry;
 }
 
@@ -102,7 +133,7 @@ static struct fl_block *block_new(struct freelist *fl, struct fl_entry *entry)
 
 static void entry_free(struct freelist *fl, struct fl_entry *entry)
 {
-    (void)idmap_remove(&fl->trunk_of, entry->page_id);
+    unregister_trunk(fl, entry);
     block_drop(fl, entry);
     free(entry);
 }
@@ -147,6 +178,7 @@ static void list_changed(struct freelist *fl)
 
 void freelist_clear(struct freelist *fl)
 {
+    forget_trunks(fl);
     while (fl->newest != NULL)
         entry_unlink(fl, fl->newest);
     idmap_clear(&fl->trunk_of);
@@ -559,13 +591,12 @@ pf_err freelist_cut_prepare(struct freelist *fl, struct batch *batch, uint64_t f
 static void move_trunk(struct freelist *fl, struct batch *batch, struct fl_entry *entry,
                        uint64_t trunk_id)
 {
-    (void)idmap_remove(&fl->trunk_of, entry->page_id);
+    unregister_trunk(fl, entry);
     if (entry->stored)
         batch_write(batch, entry->page_id, no_magic, sizeof no_magic);
-    entry->page_id = trunk_id;
     entry->stored = false;
     entry->block->trunk.page_id = trunk_id;
-    idmap_put(&fl->trunk_of, trunk_id, (uintptr_t)entry);
+    register_trunk(fl, entry, trunk_id);
 }
 
 /* Whoever pointed at this block points at `trunk_id` now. */
@@ -641,6 +672,31 @@ struct fl_entry *freelist_trunk(const struct freelist *fl, uint64_t page_id)
 {
     const uint64_t *slot = idmap_get(&fl->trunk_of, page_id);
     return slot == NULL ? NULL : (struct fl_entry *)(uintptr_t)*slot;
+}
+
+static bool know_trunks(struct freelist *fl)
+{
+    if (fl->trunks_known)
+        return true;
+    fl->trunks_known = true;
+    for (const struct fl_entry *e = fl->newest; e != NULL && fl->trunks_known;
+         e = e->older)
+        note_trunk(fl, e->page_id);
+    return fl->trunks_known;
+}
+
+uint64_t freelist_kind_end(struct freelist *fl, uint64_t page_id, uint64_t end,
+                           bool trunk)
+{
+    uint64_t at = page_id + 1;
+    if (!know_trunks(fl)) /* no memory: look at each */
+        while (at < end && (freelist_trunk(fl, at) != NULL) == trunk)
+            at++;
+    else if (trunk)
+        at = pageset_next_gap_below(&fl->trunks, at, end);
+    else if (!pageset_next(&fl->trunks, at, &at) || at > end)
+        at = end;
+    return at;
 }
 
 void freelist_overlay(const struct freelist *fl, uint64_t page_id, uint8_t *page)

@@ -50,6 +50,10 @@ struct freelist {
     struct idmap trunk_of;  /* page id of a trunk -> struct fl_entry */
     struct pageset free;    /* F1 */
     struct pageset popped;  /* F4 */
+    /* the keys of trunk_of in order, once somebody asked for runs of pages: `map` makes
+     * 380 MB/s with it, and 60 with a look into trunk_of for each page */
+    struct pageset trunks;
+    bool trunks_known;
     uint64_t total;         /* F2 */
     uint64_t unknown_head;  /* trunk to visit next, 0 = all is known */
     uint64_t unknown_below; /* its number must be below this */
@@ -108,6 +112,10 @@ void freelist_cut(struct freelist *fl, struct batch *batch, uint64_t first,
 struct fl_entry *freelist_skip(struct freelist *fl, uint64_t index, uint64_t *out_above);
 /* The block whose trunk this page is; NULL when it is none. */
 struct fl_entry *freelist_trunk(const struct freelist *fl, uint64_t page_id);
+/* The first page of page_id + 1 .. end that is a trunk, or (trunk false) is none; end
+ * when there is none. Free pages that follow one another. */
+uint64_t freelist_kind_end(struct freelist *fl, uint64_t page_id, uint64_t end,
+                           bool trunk);
 /* If the page is a trunk that changed since the last flush, put its used bytes over
  * `page`. */
 void freelist_overlay(const struct freelist *fl, uint64_t page_id, uint8_t *page);

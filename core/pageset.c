@@ -562,18 +562,24 @@ bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id)
     }
 }
 
+uint64_t pageset_next_gap_below(const struct pageset *set, uint64_t from, uint64_t limit)
+{
+    while (from < limit) {
+        void **slot = leaf_slot(set, region_of(from));
+        if (slot == NULL || *slot == NULL)
+            return from;
+        const unsigned at = leaf_find(*slot, place_of(from), false);
+        const uint64_t id = (region_of(from) << REGION_BITS) + at;
+        if (at < REGION_PAGES)
+            return id < limit ? id : limit;
+        from = id; /* the next region's first */
+    }
+    return limit;
+}
+
 uint64_t pageset_next_gap(const struct pageset *set, uint64_t from)
 {
-    uint64_t region = region_of(from);
-    unsigned place = place_of(from);
-    for (;; region++, place = 0) {
-        void **slot = leaf_slot(set, region);
-        if (slot == NULL || *slot == NULL)
-            return (region << REGION_BITS) | place;
-        const unsigned at = leaf_find(*slot, place, false);
-        if (at < REGION_PAGES)
-            return (region << REGION_BITS) | at;
-    }
+    return pageset_next_gap_below(set, from, UINT64_MAX);
 }
 
 void pageset_clear(struct pageset *set)

@@ -37,6 +37,8 @@ bool pageset_has(struct pageset *set, uint64_t id);
 bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id);
 /* The lowest id >= from that is not a member. */
 uint64_t pageset_next_gap(const struct pageset *set, uint64_t from);
+/* The same, but `limit` (>= from) when there is none below it. */
+uint64_t pageset_next_gap_below(const struct pageset *set, uint64_t from, uint64_t limit);
 /* An independent copy into an empty set. PF_E_NO_MEMORY leaves `out_copy` empty. */
 PF_CHECK pf_err pageset_copy(const struct pageset *set, struct pageset *out_copy);
 

@@ -50,33 +50,29 @@ pf_err pf_page_get(pf_store *store, uint64_t page_id, struct pf_page *out_page)
     return err;
 }
 
-/* Where the pages of this state that follow page_id end, pins and trunks aside. */
-static uint64_t plain_end(pf_store *store, uint64_t page_id, bool is_free)
-{
-    uint64_t end = store->total_pages;
-    if (is_free)
-        return pageset_next_gap(&store->fl.free, page_id);
-    (void)pageset_next(&store->fl.free, page_id, &end);
-    return end;
-}
-
-/* Trunks lie anywhere among free pages: look at each, but not at so many that others
- * would wait for `lock`. */
-static uint64_t same_kind_end(pf_store *store, uint64_t page_id, uint64_t end, bool trunk)
+/* In pieces, so that nobody waits for `lock` while a whole file is looked at. */
+static uint64_t free_end(pf_store *store, uint64_t page_id, bool trunk)
 {
     enum { LOOK_AHEAD = 65536 };
-    uint64_t at = page_id + 1;
-    if (end - page_id > LOOK_AHEAD)
-        end = page_id + LOOK_AHEAD;
-    while (at < end && (freelist_trunk(&store->fl, at) != NULL) == trunk)
-        at++;
-    return at;
+    const uint64_t end =
+        freelist_kind_end(&store->fl, page_id, page_id + LOOK_AHEAD, trunk);
+    return pageset_next_gap_below(&store->fl.free, page_id, end);
+}
+
+static uint64_t allocated_end(pf_store *store, uint64_t page_id)
+{
+    uint64_t end = store->total_pages, id;
+    if (pageset_next(&store->fl.free, page_id, &id))
+        end = id;
+    if (pageset_next(&store->pins.pages, page_id, &id) && id < end)
+        end = id;
+    return end;
 }
 
 pf_err pf_page_run(pf_store *store, uint64_t page_id, struct pf_page *out_page,
                    uint64_t *out_end_id)
 {
-    uint64_t end, pinned;
+    uint64_t end;
     pthread_mutex_lock(&store->lock);
     const pf_err err = know_page_locked(store, page_id);
     if (err != PF_OK) {
@@ -84,14 +80,12 @@ pf_err pf_page_run(pf_store *store, uint64_t page_id, struct pf_page *out_page,
         return err;
     }
     page_locked(store, page_id, out_page);
-    end = plain_end(store, page_id, out_page->state == PF_STATE_FREE);
-    if (out_page->state == PF_STATE_PINNED)
-        end = pageset_next_gap(&store->pins.pages, page_id);
-    else if (out_page->state == PF_STATE_ALLOCATED &&
-             pageset_next(&store->pins.pages, page_id, &pinned) && pinned < end)
-        end = pinned;
     if (out_page->state == PF_STATE_FREE)
-        end = same_kind_end(store, page_id, end, out_page->trunk);
+        end = free_end(store, page_id, out_page->trunk);
+    else if (out_page->state == PF_STATE_PINNED)
+        end = pageset_next_gap(&store->pins.pages, page_id);
+    else
+        end = allocated_end(store, page_id);
     pthread_mutex_unlock(&store->lock);
     *out_end_id = end;
     return PF_OK;

@@ -49,25 +49,44 @@ static char letter(pf_store *store, uint64_t page_id, const struct pf_page *page
     }
 }
 
-/* The letters of `count` pages, blanks from the end of the file on. */
-static pf_err put_letters(pf_store *store, uint64_t first, size_t count, char *out)
-{
-    size_t done = 0;
+/* The pages that were asked for last: they go on for many lines, and finding where they
+ * end takes a look at each of them. */
+struct run {
+    uint64_t end; /* 0: none yet */
+    struct pf_page page;
+    bool alike; /* one letter for all: 380 MB/s of them instead of 30 */
+};
 
-    while (done < count) {
-        struct pf_page page;
-        uint64_t end = 0;
-        const pf_err err = pf_page_run(store, first + done, &page, &end);
+static pf_err find_run(pf_store *store, uint64_t page_id, struct run *run)
+{
+    const pf_err err = pf_page_run(store, page_id, &run->page, &run->end);
+
+    run->alike = run->page.state == PF_STATE_FREE || !pf_graph_known(store);
+    if (page_id < PF_FIRST_PAGE) /* it has a letter of its own */
+        run->end = page_id + 1;
+    return err;
+}
+
+/* The letters of `count` pages, blanks from the end of the file on. */
+static pf_err put_letters(pf_store *store, struct run *run, uint64_t first, size_t count,
+                          char *out)
+{
+    for (size_t done = 0, n; done < count; done += n) {
+        const uint64_t page_id = first + done;
+        pf_err err = PF_OK;
+        if (page_id >= run->end)
+            err = find_run(store, page_id, run);
         if (err == PF_E_NO_PAGE) {
             memset(out + done, ' ', count - done);
             break;
         }
         if (err != PF_OK)
             return err;
-        while (done < count && first + done < end) {
-            out[done] = letter(store, first + done, &page);
-            done++;
-        }
+        n = run->end - page_id < count - done ? (size_t)(run->end - page_id)
+                                              : count - done;
+        if (!run->alike)
+            n = 1;
+        memset(out + done, letter(store, page_id, &run->page), n);
     }
     return PF_OK;
 }
@@ -77,6 +96,7 @@ static pf_err make_lines(const struct bulk_source *source, struct bulk_cursor *c
 {
     pf_store *const store = source->ctx->store;
     const uint64_t end = count_for(pf_total_pages(store));
+    struct run run = {0};
     size_t count = 0;
 
     (void)cursor;
@@ -84,7 +104,7 @@ static pf_err make_lines(const struct bulk_source *source, struct bulk_cursor *c
         const uint64_t page_id = (first + count) * PAGES_A_LINE;
         out = column_number(out, column_id_width(source->total_pages), page_id);
         *out++ = ' ';
-        const pf_err err = put_letters(store, page_id, PAGES_A_LINE, out);
+        const pf_err err = put_letters(store, &run, page_id, PAGES_A_LINE, out);
         if (err != PF_OK)
             return err;
         out += PAGES_A_LINE;

@@ -78,30 +78,52 @@ static char *tsv_line(const struct bulk_source *source, uint64_t page_id,
     return at;
 }
 
+/* Pages whose lines differ in their numbers only. */
+struct run {
+    uint64_t end; /* 0: none yet */
+    struct pf_page page;
+    const char *type;
+};
+
+/* Looked at page by page it was 2/3 as fast. */
+static pf_err find_run(pf_store *store, uint64_t page_id, struct run *run)
+{
+    struct pf_page_use use;
+    pf_err err = pf_page_run(store, page_id, &run->page, &run->end);
+
+    if (err == PF_OK)
+        err = pf_page_use_get(store, page_id, &use);
+    if (err != PF_OK)
+        return err;
+    run->type = pagelook_type(store, &use);
+    if (use.known || page_id < PF_FIRST_PAGE || run->page.state == PF_STATE_PINNED)
+        run->end = page_id + 1; /* the next may have another type, or other pins */
+    return PF_OK;
+}
+
 static pf_err tsv_lines(const struct bulk_source *source, struct bulk_cursor *cursor,
                         uint64_t first, size_t max, char *out, size_t *out_count)
 {
     const uint64_t end = page_count(source->ctx) + 1;
     pf_store *const store = source->ctx->store;
-    struct pf_page page;
-    struct pf_page_use use;
+    struct run run = {0};
     size_t count = 0;
 
     (void)cursor;
     for (; count < max && first + count < end; count++) {
-        const uint64_t line = first + count;
-        if (line == 0) {
+        const uint64_t page_id = first + count - 1; /* behind the header line */
+        pf_err err = PF_OK;
+        if (first + count == 0) {
             out = tsv_header(source, out);
             continue;
         }
-        pf_err err = pf_page_get(store, line - 1, &page);
-        if (err == PF_OK)
-            err = pf_page_use_get(store, line - 1, &use);
+        if (page_id >= run.end)
+            err = find_run(store, page_id, &run);
         if (err == PF_E_NO_PAGE)
             break; /* the file has just shrunk */
         if (err != PF_OK)
             return err;
-        out = tsv_line(source, line - 1, &page, pagelook_type(store, &use), out);
+        out = tsv_line(source, page_id, &run.page, run.type, out);
     }
     *out_count = count;
     return PF_OK;

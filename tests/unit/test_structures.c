@@ -125,6 +125,11 @@ static void the_next_gap_is_the_first_id_that_is_missing(void **state)
     assert_u64(15000, pageset_next_gap(&set, 12288));
     assert_u64(20000, pageset_next_gap(&set, 15001));
     assert_u64((uint64_t)1 << 60, pageset_next_gap(&set, (uint64_t)1 << 60));
+    assert_u64(4096, pageset_next_gap_below(&set, 100, 4097));
+    assert_u64(4096, pageset_next_gap_below(&set, 100, 4096));
+    assert_u64(4095, pageset_next_gap_below(&set, 100, 4095));
+    assert_u64(14000, pageset_next_gap_below(&set, 12288, 14000));
+    assert_u64(7, pageset_next_gap_below(&set, 7, 7));
     pageset_clear(&set);
 }
 
