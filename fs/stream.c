@@ -152,27 +152,6 @@ static void reader_reply(struct reader *reader)
 
 /* ---- an allocation's way ---- */
 
-static pf_err allocation_execute(struct fsctx *ctx, struct change *change)
-{
-    struct allocation *const a = (struct allocation *)change;
-    struct segment *const segment = a->segment;
-    const pf_err err =
-        a->contiguous
-            ? pf_pages_alloc_contiguous(ctx->store, segment->count, segment->ids,
-                                        &change->lsn)
-            : pf_pages_alloc(ctx->store, segment->count, segment->ids, &change->lsn);
-
-    if (err != PF_OK)
-        return err;
-    change->must_wait = true;
-    if (a->contiguous)
-        transitions_note(ctx->transitions, segment->ids[0], segment->count);
-    else
-        for (uint64_t i = 0; i < segment->count; i++)
-            transitions_note(ctx->transitions, segment->ids[i], 1);
-    return PF_OK;
-}
-
 /* How many ids from `at` on count up, or down, by one. */
 static uint64_t run_length(const struct segment *segment, uint64_t at)
 {
@@ -190,6 +169,36 @@ static uint64_t run_length(const struct segment *segment, uint64_t at)
             length++;
     }
     return length;
+}
+
+static void note_transitions(struct fsctx *ctx, const struct segment *segment)
+{
+    uint64_t length;
+
+    for (uint64_t i = 0; i < segment->count; i += length) {
+        length = run_length(segment, i);
+        const bool down =
+            !segment->contiguous && length > 1 && segment->ids[i + 1] < segment->ids[i];
+        transitions_note(ctx->transitions, segment->ids[i] - (down ? length - 1 : 0),
+                         length);
+    }
+}
+
+static pf_err allocation_execute(struct fsctx *ctx, struct change *change)
+{
+    struct allocation *const a = (struct allocation *)change;
+    struct segment *const segment = a->segment;
+    const pf_err err =
+        a->contiguous
+            ? pf_pages_alloc_contiguous(ctx->store, segment->count, segment->ids,
+                                        &change->lsn)
+            : pf_pages_alloc(ctx->store, segment->count, segment->ids, &change->lsn);
+
+    if (err != PF_OK)
+        return err;
+    change->must_wait = true;
+    note_transitions(ctx, segment);
+    return PF_OK;
 }
 
 /* One event a run of ids. */

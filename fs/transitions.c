@@ -19,6 +19,7 @@ struct slot {
 struct transitions {
     pthread_mutex_t lock; /* guards what follows */
     int64_t floor_ns, latest_ns;
+    struct timespec floor; /* the same: most pages of a listing have never changed */
     struct slot *slots;
     size_t slot_count, used;
 };
@@ -62,6 +63,7 @@ struct transitions *transitions_new(struct timespec floor)
     }
     t->slot_count = FIRST_SLOTS;
     t->floor_ns = t->latest_ns = to_ns(floor);
+    t->floor = from_ns(t->floor_ns);
     pthread_mutex_init(&t->lock, NULL);
     return t;
 }
@@ -109,6 +111,7 @@ static void forget_all_locked(struct transitions *t, int64_t now_ns)
         t->slots[i].page_id = NO_PAGE;
     t->used = 0;
     t->floor_ns = now_ns;
+    t->floor = from_ns(now_ns);
 }
 
 static void note_page_locked(struct transitions *t, uint64_t page_id, int64_t now_ns)
@@ -149,9 +152,10 @@ struct timespec transitions_of(struct transitions *transitions, uint64_t page_id
     pthread_mutex_lock(&transitions->lock);
     const struct slot *const slot =
         find_slot(transitions->slots, transitions->slot_count, page_id);
-    const int64_t ns = slot->page_id == page_id ? slot->time_ns : transitions->floor_ns;
+    const struct timespec time =
+        slot->page_id == page_id ? from_ns(slot->time_ns) : transitions->floor;
     pthread_mutex_unlock(&transitions->lock);
-    return from_ns(ns);
+    return time;
 }
 
 struct timespec transitions_latest(struct transitions *transitions)
