@@ -16,7 +16,7 @@ build_packages=(
 test_packages=(
     libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy python3
     man-db mandoc zsh dpkg-dev
-    busybox-static dash file jq librsvg2-bin ripgrep rsync vim xxd
+    busybox-static dash file jq librsvg2-bin ripgrep rsync valgrind vim xxd
 )
 # shellcheck disable=SC2034
 deb_packages=(dpkg-dev)
@@ -25,7 +25,7 @@ soak_packages=(e2fsprogs xfsprogs)
 # shellcheck disable=SC2034
 mcdc_packages=(clang-19 libclang-rt-19-dev llvm-19)
 # shellcheck disable=SC2034
-bench_packages=(libsqlite3-dev liblmdb-dev)
+bench_packages=(libsqlite3-dev liblmdb-dev valgrind)
 
 install_packages()
 {
