@@ -366,7 +366,7 @@ static void test_clear(struct test *t)
 
 static void print_figures(const struct figures *f)
 {
-    print_message("# I/O errors: %" PRIu64
+    print_message("#= I/O errors: %" PRIu64
                   " points of a script of %d operations, %" PRIu64
                   " failures latched, %" PRIu64 " operations refused, %" PRIu64
                   " not noticed; %" PRIu64 " recoveries failed after a failure\n",

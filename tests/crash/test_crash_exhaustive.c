@@ -198,7 +198,7 @@ static void finish(struct judge *judge)
 
 static void print_figures(const char *what, const struct judge *judge, uint64_t words)
 {
-    print_message("# %s: %zu distinct images (%" PRIu64 " looked at), %" PRIu64
+    print_message("#= %s: %zu distinct images (%" PRIu64 " looked at), %" PRIu64
                   " words, %" PRIu64 " crash points, %" PRIu64
                   " of them with all subsets\n",
                   what, judge->seen.count, judge->images, words, judge->points,
@@ -279,7 +279,7 @@ static void pages_that_were_cut_off_come_back_as_zeros(void **state)
 
     (void)state;
     play_all(&plan, &judge, &words);
-    print_message("# shrink and grow: %zu distinct images\n", judge.seen.count);
+    print_message("#= shrink and grow: %zu distinct images\n", judge.seen.count);
     finish(&judge);
 }
 
@@ -297,7 +297,7 @@ static void check_claim(const char *what, unsigned checks, unsigned check_every)
     uint64_t words;
 
     play_all(&plan, &judge, &words);
-    print_message("# %s: %" PRIu64 " of %zu distinct images, %" PRIu64
+    print_message("#= %s: %" PRIu64 " of %zu distinct images, %" PRIu64
                   " distinct images of cuts during recovery\n",
                   what, judge.close_looks, judge.seen.count, judge.cut_images);
     assert_true(judge.violations > 0 || judge.close_looks > 0);
@@ -406,7 +406,7 @@ a_power_cut_after_a_process_died_leaves_every_operation_whole_or_undone(void **s
         start_clear(&start);
     }
     run_clear(&run);
-    print_message("# %" PRIu64 " kills, %zu distinct images of power cuts after them\n",
+    print_message("#= %" PRIu64 " kills, %zu distinct images of power cuts after them\n",
                   kills, judge.seen.count);
     finish(&judge);
 }

@@ -254,7 +254,7 @@ static void damaged_and_foreign_journals_are_judged_as_specified(void **state)
             judge_change(&b);
         }
     }
-    print_message("# changed journals and databases: %" PRIu64 " refused, %" PRIu64
+    print_message("#= changed journals and databases: %" PRIu64 " refused, %" PRIu64
                   " replayed, %" PRIu64 " with nothing to replay\n",
                   b.refused, b.replayed, b.nothing);
     if (only == NULL)

@@ -228,7 +228,7 @@ static void test_clear(struct test *t)
 static void print_figures(const struct figures *f)
 {
     print_message(
-        "# out of memory: %" PRIu64 " allocations of a script of %d operations "
+        "#= out of memory: %" PRIu64 " allocations of a script of %d operations "
         "failed: %" PRIu64 " operations refused, %" PRIu64 " failures latched, %" PRIu64
         " not noticed; %" PRIu64 " opens failed after a failure\n",
         f->points, SCRIPT_OPERATIONS, f->refused, f->latched, f->unnoticed, f->opens);

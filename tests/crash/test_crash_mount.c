@@ -95,7 +95,7 @@ static void power_cuts_under_the_real_daemon_lose_nothing_acknowledged(void **st
         trace_one(*state, &r, seed++, figure(60, 250, 600));
         runs++;
     }
-    print_message("# real mount: %zu distinct images of %" PRIu64
+    print_message("#= real mount: %zu distinct images of %" PRIu64
                   " cuts in %u runs of %d clients\n",
                   r.judge.seen.count, r.points, runs, LOAD_CLIENTS);
     const unsigned violations = r.judge.violations;
@@ -201,7 +201,7 @@ static void nothing_acknowledged_is_lost_by_kill_9(void **state)
         }
         kill_cycle(m, &oracle, first + i, &answers);
     }
-    print_message("# kill -9: %u cycles, %" PRIu64 " acknowledgements\n", cycles,
+    print_message("#= kill -9: %u cycles, %" PRIu64 " acknowledgements\n", cycles,
                   answers);
     start_clear(&start);
     oracle_clear(&oracle);

@@ -140,7 +140,7 @@ static void histories(const char *what, unsigned seeds, unsigned operations,
         images = judge.images;
     }
     run_clear(&run);
-    print_message("# %s: seeds %" PRIu64 "-%" PRIu64 ", %u operations each, %" PRIu64
+    print_message("#= %s: seeds %" PRIu64 "-%" PRIu64 ", %u operations each, %" PRIu64
                   " power cuts, %" PRIu64 " kills, %" PRIu64 " images\n",
                   what, first, last, operations, h.cuts, h.kills, images);
     const unsigned violations = judge.violations;

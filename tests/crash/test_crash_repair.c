@@ -591,7 +591,7 @@ static void a_repair_cut_anywhere_is_finished_by_the_next(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         if (only == NULL || strcmp(only, cases[i].name) == 0)
             run_case(&bench, &cases[i]);
-    print_message("# repair: %" PRIu64 " cuts, %" PRIu64 " disks, %" PRIu64
+    print_message("#= repair: %" PRIu64 " cuts, %" PRIu64 " disks, %" PRIu64
                   " repairs, %" PRIu64 " of them cut again\n",
                   bench.points, bench.images, bench.repairs, bench.second_cuts);
     const unsigned violations = bench.violations;

@@ -179,7 +179,7 @@ static void what_threads_were_told_survives_power_cuts(void **state)
         first = last = strtoull(only, NULL, 10);
     for (uint64_t seed = first; seed <= last && !judge_is_done(&r.judge); seed++)
         party(&r, seed, scaled(80, 200));
-    print_message("# threads: seeds %" PRIu64 "-%" PRIu64
+    print_message("#= threads: seeds %" PRIu64 "-%" PRIu64
                   ", %d threads, %zu distinct images of "
                   "%" PRIu64 " cuts\n",
                   first, last, THREADS, r.judge.seen.count, r.points);

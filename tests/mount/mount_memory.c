@@ -212,7 +212,7 @@ static void one_failed_allocation_is_one_failed_request(void **state)
             if (k == scaled(8, 400))
                 break;
     end(&f);
-    print_message("# daemon out of memory: %u allocations failed one by one, %u answers "
+    print_message("#= daemon out of memory: %u allocations failed one by one, %u answers "
                   "were ENOMEM, %u commits final\n",
                   f.points, f.refused, f.restarts);
     assert_true(f.points > 20);

@@ -156,7 +156,7 @@ static void run(struct fixture *f, unsigned clients, unsigned operations,
                  atomic_load(&s->violations), atomic_load(&s->where),
                  strerror(atomic_load(&s->error)));
     compare_with_log(s, &log);
-    print_message("# %u clients x %u operations, %" PRIu64 " events, %u looks at the "
+    print_message("#= %u clients x %u operations, %" PRIu64 " events, %u looks at the "
                   "stats, %u listings, %u attributes that were late\n",
                   clients, operations, log.lines, atomic_load(&s->looks),
                   atomic_load(&s->listings), atomic_load(&s->late_stats));

@@ -205,8 +205,9 @@ static void listings_during_churn_are_complete_and_without_duplicates(void **sta
             (void)list(f->m, "pinned", PINNED_FIRST, PINNED);
     }
     stop_churners(f);
-    print_message("# %u listings of at least %d and at most %u pages during %u changes\n",
-                  times, PAGES, most, atomic_load(&f->shared->operations));
+    print_message(
+        "#= %u listings of at least %d and at most %u pages during %u changes\n", times,
+        PAGES, most, atomic_load(&f->shared->operations));
     mnt_stop(f->m);
 }
 

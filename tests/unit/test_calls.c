@@ -426,7 +426,7 @@ static void each_failing_call_leaves_a_file_to_go_on_with(struct scratch *t,
         play_only(t, known, only, &f);
     for (size_t i = 0; i < error_count && only == NULL; i++)
         play_all(t, known, kind, errors[i], step, &f);
-    print_message("# %s: %" PRIu64 " points, %" PRIu64 " failed a step, %" PRIu64
+    print_message("#= %s: %" PRIu64 " points, %" PRIu64 " failed a step, %" PRIu64
                   " not noticed\n",
                   what, f.points, f.refused, f.unnoticed);
     assert_true(f.points > 0);

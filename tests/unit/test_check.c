@@ -485,7 +485,7 @@ static void assert_flips_are_survived(const char *name, unsigned flips, unsigned
         memcpy(image.bytes, whole, image.size);
     }
     print_message(
-        "# %s: %u of %u copies with %u flipped bits noticed, PF_TEST_SEED=%" PRIu64 "\n",
+        "#= %s: %u of %u copies with %u flipped bits noticed, PF_TEST_SEED=%" PRIu64 "\n",
         name, noticed, flips, bits, seed);
     free(whole);
     image_free(&image);

@@ -253,7 +253,7 @@ static void a_repair_that_fails_can_be_done_again(void **state)
         v3_image_free(&truth.before);
         v3_image_free(&truth.image);
     }
-    print_message("# repair: %" PRIu64 " points, %" PRIu64 " repairs failed\n", points,
+    print_message("#= repair: %" PRIu64 " points, %" PRIu64 " repairs failed\n", points,
                   failed);
     assert_true(points > 0 && failed > 0);
 }

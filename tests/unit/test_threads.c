@@ -559,7 +559,7 @@ static void hammer(struct scratch *t, unsigned operations, bool durable)
     assert_u64(0, stats.pinned_pages);
     assert_u64(atomic_load(&s->allocs.ended), stats.allocations);
     assert_u64(atomic_load(&s->frees.ended), stats.deallocations);
-    print_message("# %d threads x %u operations, %" PRIu64 " looks at the stats\n",
+    print_message("#= %d threads x %u operations, %" PRIu64 " looks at the stats\n",
                   THREADS, operations, (uint64_t)atomic_load(&s->looks));
     compare_with_owners(t, s);
     free(workers);
