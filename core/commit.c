@@ -307,7 +307,11 @@ static void probe_others(pf_store *store)
     }
     return;
 others:
-    lock_name_holder(store->probe_fd, holder, sizeof holder);
+    if (store->name_holder != NULL)
+        store->name_holder(store->name_holder_ctx, store->probe_fd, holder,
+                           sizeof holder);
+    else
+        lock_name_holder(store->probe_fd, holder, sizeof holder);
     snprintf(reason, sizeof reason, "the file was opened in %s", holder);
     pthread_mutex_lock(&store->lock);
     store_fail_locked(store, PF_E_STALE, reason);

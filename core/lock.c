@@ -107,12 +107,14 @@ static void describe(const char *pid, char *out, size_t size)
     snprintf(out, size, "process %.16s (%s)", pid, name);
 }
 
-void lock_name_holder(int fd, char *out, size_t size)
+/* Neither this process nor `self` is anybody else. */
+void pf_name_holder(int fd, pid_t self_pid, char *out, size_t size)
 {
     struct stat file;
-    char self[24], link[40], path[PATH_MAX];
+    char self[24], me[24], link[40], path[PATH_MAX];
     const char *name = "";
-    snprintf(self, sizeof self, "%ld", (long)getpid());
+    snprintf(self, sizeof self, "%ld", (long)self_pid);
+    snprintf(me, sizeof me, "%ld", (long)getpid());
     DIR *proc = fstat(fd, &file) == 0 ? opendir("/proc") : NULL;
     describe(self, out, size);
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -127,10 +129,16 @@ void lock_name_holder(int fd, char *out, size_t size)
     while ((entry = readdir(proc)) != NULL) {
         const bool is_pid = entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
         if (!is_pid || strcmp(entry->d_name, self) == 0 ||
+            strcmp(entry->d_name, me) == 0 ||
             !process_has_open(entry->d_name, name, &file))
             continue;
         describe(entry->d_name, out, size);
         break;
     }
     closedir(proc);
+}
+
+void lock_name_holder(int fd, char *out, size_t size)
+{
+    pf_name_holder(fd, getpid(), out, size);
 }

@@ -278,6 +278,8 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
     memcpy(store->lock_text, lock_text, sizeof lock_text);
     store->wal_unclean = !wal_is_clean(o);
     store->probe_fd = write ? fd : -1;
+    store->name_holder = o->options->name_holder;
+    store->name_holder_ctx = o->options->name_holder_ctx;
     store->max_pages = o->options->max_pages;
     read_edgemeta(o, store);
     *out_store = store;

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "err.h"
 #include "finding.h"
@@ -93,12 +94,22 @@ struct pf_info {
     char journal[192];           /* state of the journal in words */
 };
 
+/* Find a process that has the file behind `fd` open and is not `self` (nor the caller):
+ * "process 17 (sqlite3)"; `self` when no other can be seen. */
+void pf_name_holder(int fd, pid_t self, char *out, size_t size);
+/* The same for a program that may not look into other processes itself. Called while a
+ * change waits; `ctx` is name_holder_ctx. */
+typedef void (*pf_name_holder_fn)(void *ctx, int fd, char *out, size_t size);
+
 struct pf_options {
     bool read_only;     /* open O_RDONLY, change nothing, not even a side file */
     bool scratch;       /* open O_RDONLY, and let every change happen in memory only */
     bool require_rw;    /* PF_E_NEEDS_WRITE instead of falling back to read-only */
     bool no_sync;       /* never wait for the disk: scratch work */
     uint64_t max_pages; /* limit of total_pages for allocations; 0 = none */
+    pf_name_holder_fn name_holder; /* asked when the file is found open elsewhere while we
+                                      have it; NULL = pf_name_holder() */
+    void *name_holder_ctx;
 };
 
 /* ---- open, create, close ---- */

@@ -33,6 +33,8 @@ struct pf_store {
     enum pf_mode mode;
     bool no_sync;
     int probe_fd; /* of db, to ask who else has it open; -1 = do not ask */
+    pf_name_holder_fn name_holder; /* and who names them; NULL: we do */
+    void *name_holder_ctx;
     uint64_t journal_first_size;
     char lock_text[64];
     char recovered[64]; /* what the journal held at open, in words */

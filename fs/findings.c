@@ -30,7 +30,9 @@ struct findings *findings_new(void)
 
     if (f == NULL)
         return NULL;
-    f->fd = -1;
+    /* now: later we may not reach that directory any more */
+    f->fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    f->limit = FILE_BYTES;
     pthread_mutex_init(&f->lock, NULL);
     return f;
 }
@@ -49,10 +51,6 @@ static pf_err open_locked(struct findings *f)
 {
     if (f->fd != -1)
         return ftruncate(f->fd, 0) == 0 ? PF_OK : PF_E_IO;
-    f->limit = FILE_BYTES;
-    f->fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (f->fd != -1)
-        return PF_OK;
     f->limit = MEMORY_BYTES;
     f->fd = memfd_create("findings", MFD_CLOEXEC);
     return f->fd != -1 ? PF_OK : PF_E_IO;

@@ -12,10 +12,12 @@
 #include "checks.h"
 #include "committer.h"
 #include "daemon.h"
+#include "helper.h"
 #include "message.h"
 #include "notify.h"
 #include "opening.h"
 #include "paths.h"
+#include "sandbox.h"
 #include "session.h"
 #include "signals.h"
 #include "walks.h"
@@ -34,6 +36,7 @@ struct mount {
     bool mounted;
     bool ready; /* the mount answers */
     struct signals *signals;
+    struct helper *helper; /* NULL: nothing is given up */
 };
 
 /* ---- the store ---- */
@@ -46,6 +49,8 @@ static int open_store(struct mount *m)
         .require_rw = m->options->require_rw,
         .no_sync = m->options->no_sync,
         .max_pages = m->options->max_pages,
+        .name_holder = m->helper != NULL ? helper_name_holder : NULL,
+        .name_holder_ctx = m->helper,
     };
 
     return opening_open(m->options->database, m->database, &options, &m->ctx.store);
@@ -185,6 +190,8 @@ static int walk_graph(struct mount *m)
         message(m->options->database, "ended by a signal before it was mounted");
         return EXIT_SYSTEM;
     }
+    worker_stop(m->ctx.walker); /* it has our rights: the next one has fewer */
+    m->ctx.walker = NULL;
     if (walk.err == PF_OK)
         return 0;
     message(m->options->database, "cannot be walked: %s", pf_err_text(walk.err));
@@ -196,8 +203,7 @@ static int start_threads(struct mount *m)
     m->ctx.committer = committer_start(&m->ctx);
     m->ctx.worker = worker_start(&m->ctx, true);
     m->ctx.reader = worker_start(&m->ctx, false);
-    if (m->ctx.walker == NULL)
-        m->ctx.walker = worker_start(&m->ctx, false);
+    m->ctx.walker = worker_start(&m->ctx, false);
     m->ctx.checker = worker_start(&m->ctx, false);
     m->signals = signals_start(m->ctx.session);
     if (m->ctx.committer != NULL && m->ctx.worker != NULL && m->ctx.reader != NULL &&
@@ -209,12 +215,34 @@ static int start_threads(struct mount *m)
 
 /* ---- start and end ---- */
 
+/* Nothing that the database says has been looked at yet. */
+static void start_helper(struct mount *m)
+{
+    if (sandbox_wanted())
+        m->helper = helper_start(m->mountpoint);
+}
+
+static void give_up_rights(const struct mount *m)
+{
+    struct pf_info info;
+
+    pf_info_get(m->ctx.store, &info);
+    const struct sandbox sandbox = {
+        .database = m->database,
+        .writes = info.mode == PF_MODE_RW,
+    };
+    if (m->helper != NULL)
+        sandbox_enter(&sandbox);
+}
+
 static int start(struct mount *m)
 {
     int status = resolve(m);
     const struct timespec database_mtime =
         status == 0 ? database_time(m) : (struct timespec){0};
 
+    if (status == 0)
+        start_helper(m);
     if (status == 0)
         status = open_store(m);
     if (status == 0)
@@ -225,6 +253,8 @@ static int start(struct mount *m)
         status = walk_graph(m);
     if (status == 0)
         status = mount_session(m);
+    if (status == 0)
+        give_up_rights(m);
     if (status == 0)
         status = start_threads(m);
     return status;
@@ -257,9 +287,10 @@ static int stop(struct mount *m)
             status = EXIT_SYSTEM;
     }
     if (m->mounted)
-        fuse_session_unmount(m->ctx.session);
+        session_unmount(&m->ctx, m->helper);
     if (m->ctx.session != NULL)
         fuse_session_destroy(m->ctx.session);
+    helper_stop(m->helper);
     fsctx_clear(&m->ctx);
     free(m->database);
     free(m->mountpoint);

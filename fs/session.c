@@ -3,12 +3,14 @@
 #include "fuse_api.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "helper.h"
 #include "message.h"
 #include "ops.h"
 
@@ -164,4 +166,38 @@ int session_mount(struct fsctx *ctx, const struct options *options,
     message(mountpoint, "cannot mount: %s%s%s", words, words[0] != '\0' ? ": " : "",
             next_step(words));
     return EXIT_SYSTEM;
+}
+
+/* ---- unmounting ---- */
+
+/* Nobody has unmounted it yet. */
+static bool is_connected(int device)
+{
+    struct pollfd state = {.fd = device};
+
+    return poll(&state, 1, 0) != 1 || (state.revents & POLLERR) == 0;
+}
+
+/* Let go of the device, so that no request waits for us any more; in its place comes what
+ * looks to libfuse like the device of a file system that is unmounted already. */
+static bool disconnect(int device)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    close(ends[0]);
+    const bool replaced = dup2(ends[1], device) == device;
+    close(ends[1]);
+    return replaced;
+}
+
+void session_unmount(struct fsctx *ctx, struct helper *helper)
+{
+    const int device = fuse_session_fd(ctx->session);
+
+    if (helper != NULL && is_connected(device) && disconnect(device) &&
+        !helper_unmount(helper))
+        message(NULL, "cannot unmount: fusermount3 -u does it");
+    fuse_session_unmount(ctx->session);
 }
