@@ -34,6 +34,7 @@ compare() # OLD NEW
 paths=$1 pagefs=$2
 echo 1..4
 count "$paths" once && count "$paths" again && count "$paths -t" twice
+[[ $? == 0 && -s $work/once && -s $work/again && -s $work/twice ]]
 report $? "paths are counted"
 compare once again && cmp -s "$work/once" "$work/again"
 report $? "the same program counts the same"
