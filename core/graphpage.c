@@ -121,6 +121,13 @@ uint64_t index_value(const struct index_page *index, unsigned i)
     return get_be64(index->bytes + INDEX_ENTRIES + (size_t)i * 16 + 8);
 }
 
+unsigned index_find_value(const struct index_page *index, unsigned from, uint64_t page_id)
+{
+    while (from < index->count && index_value(index, from) != page_id)
+        from++;
+    return from;
+}
+
 uint64_t index_child(const struct index_page *index, unsigned i)
 {
     return get_be64(index->bytes + INDEX_ENTRIES + ((size_t)index->count + i) * 8);

@@ -42,6 +42,9 @@ void index_seal(const struct index_page *index, uint64_t page_id, struct page_se
 uint64_t index_key(const struct index_page *index, unsigned i);
 /* A leaf's page for key i < count. */
 uint64_t index_value(const struct index_page *index, unsigned i);
+/* The first i >= from whose value is this page; count when there is none. */
+unsigned index_find_value(const struct index_page *index, unsigned from,
+                          uint64_t page_id);
 /* An internal page's child i <= count: it holds the keys from key i - 1 on, below key i.
  */
 uint64_t index_child(const struct index_page *index, unsigned i);
