@@ -31,7 +31,7 @@ static const struct group {
 } groups[] = {
     {"requests", rows_requests}, {"durable", rows_durable},   {"engine", rows_engine},
     {"million", rows_million},   {"terabyte", rows_terabyte}, {"bulk", rows_bulk},
-    {"data", rows_data},
+    {"data", rows_data},         {"check", rows_check},
 };
 
 enum { GROUP_COUNT = sizeof(groups) / sizeof(groups[0]) };
@@ -106,7 +106,7 @@ static bool is_wanted(const struct group *group, int name_count, char **names)
 
 static int usage(void)
 {
-    (void)fputs("usage: bench [-p PAIRS] [-s SECONDS] [GROUP]...\ngroups:", stderr);
+    (void)fputs("usage: bench [-p PAIRS] [-s SECONDS] [-r] [GROUP]...\ngroups:", stderr);
     for (size_t i = 0; i < GROUP_COUNT; i++)
         (void)fprintf(stderr, " %s", groups[i].name);
     (void)fputc('\n', stderr);
@@ -179,11 +179,13 @@ int main(int argc, char **argv)
                       .slice = 0.1};
     int letter;
 
-    while ((letter = getopt(argc, argv, "p:s:m:M:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:s:m:M:r")) != -1) {
         if (letter == 'p')
             b.pairs = (unsigned)strtoul(optarg, NULL, 10);
         else if (letter == 's')
             b.slice = strtod(optarg, NULL);
+        else if (letter == 'r')
+            table_markdown();
         else if (letter == 'm' || letter == 'M')
             return memory_main(optarg, letter == 'M');
         else

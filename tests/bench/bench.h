@@ -37,7 +37,7 @@ double now_seconds(void); /* CLOCK_MONOTONIC */
 /* The groups of rows, by file. */
 typedef void rows_function(const struct bench *b);
 rows_function rows_requests, rows_durable, rows_engine, rows_million, rows_terabyte;
-rows_function rows_bulk, rows_data;
+rows_function rows_bulk, rows_data, rows_check;
 
 /* For rows_terabyte, in a process of its own: print by how many kB opening the database,
  * and asking for a page's state if `ask`, makes a process grow. An exit status. */

@@ -7,6 +7,13 @@ enum { MAX_PAIRS = 1000, FIGURE_BYTES = 48 };
 
 static unsigned rows_met, rows_missed, rows_skipped;
 
+enum { MAX_NOTES = 64 };
+
+static bool markdown;
+static const char *limit; /* of the next row, NULL: nothing is known */
+static const char *notes[MAX_NOTES];
+static unsigned note_count;
+
 /* ---- taking turns ---- */
 
 static int by_value(const void *a, const void *b)
@@ -90,9 +97,20 @@ struct comparison alone(const struct bench *b, struct side ours)
 static void print_row(const char *what, const char *ours, const char *peer,
                       const char *ratio, const char *target, const char *met)
 {
-    (void)printf("%-44s %12s  %-27s %-18s %-14s %s\n", what, ours, peer, ratio, target,
-                 met);
+    (void)printf(markdown ? "| %s | %s | %s | %s | %s | %s |\n"
+                          : "%-44s %12s  %-27s %-18s %-14s %s\n",
+                 what, ours, peer, ratio, target, met);
     (void)fflush(stdout);
+}
+
+void table_markdown(void)
+{
+    markdown = true;
+}
+
+void table_limit(const char *why)
+{
+    limit = why;
 }
 
 /* Three digits. */
@@ -124,19 +142,36 @@ static void put_rate(char out[FIGURE_BYTES], double nanoseconds, const char *uni
 void table_head(void)
 {
     print_row("what", "ours", "limit or peer", "ratio (quartiles)", "target", "met");
+    if (markdown)
+        (void)puts("|---|---:|---:|---:|---:|---|");
 }
 
 void table_group(const char *title)
 {
-    (void)printf("\n%s\n", title);
+    (void)printf(markdown ? "| **%s** | | | | | |\n" : "\n%s\n", title);
 }
 
-static void count_row(bool met)
+/* What the last column says: a row that misses its target, which note says why. */
+static const char *judge_row(bool met)
 {
-    if (met)
+    static char text[FIGURE_BYTES];
+    const char *const why = limit;
+    unsigned i = 0;
+
+    limit = NULL;
+    if (met) {
         rows_met++;
-    else
-        rows_missed++;
+        return "yes";
+    }
+    rows_missed++;
+    while (i < note_count && notes[i] != why)
+        i++;
+    if (why == NULL || i == MAX_NOTES)
+        return "NO";
+    if (i == note_count)
+        notes[note_count++] = why;
+    (void)snprintf(text, sizeof(text), "NO (%u)", i + 1);
+    return text;
 }
 
 /* `unit` NULL: as times, otherwise as rates. */
@@ -160,8 +195,7 @@ static void print_comparison(const char *what, const char *peer,
         (void)snprintf(ratio, sizeof(ratio), "%.2f (%.2f-%.2f)", c->ratio, c->quarter,
                        c->quarter3);
     }
-    count_row(met);
-    print_row(what, ours_text, peer_text, ratio, target, met ? "yes" : "NO");
+    print_row(what, ours_text, peer_text, ratio, target, judge_row(met));
 }
 
 void table_ratio(const char *what, const char *peer, const struct comparison *c,
@@ -195,18 +229,25 @@ void table_rate(const char *what, const char *peer, const struct comparison *c,
 void table_text(const char *what, const char *ours, const char *peer, const char *ratio,
                 const char *target, bool met)
 {
-    count_row(met);
-    print_row(what, ours, peer, ratio, target, met ? "yes" : "NO");
+    print_row(what, ours, peer, ratio, target, judge_row(met));
 }
 
 void table_skipped(const char *what, const char *why)
 {
     rows_skipped++;
-    (void)printf("%-44s %12s  skipped: %s\n", what, "-", why);
+    limit = NULL;
+    (void)printf(markdown ? "| %s | %s | skipped: %s | | | |\n"
+                          : "%-44s %12s  skipped: %s\n",
+                 what, "-", why);
 }
 
 void table_end(void)
 {
-    (void)printf("\n%u targets met, %u missed, %u rows skipped\n", rows_met, rows_missed,
+    (void)putchar('\n');
+    for (unsigned i = 0; i < note_count; i++)
+        (void)printf("%u. %s\n", i + 1, notes[i]);
+    if (note_count > 0)
+        (void)putchar('\n');
+    (void)printf("%u targets met, %u missed, %u rows skipped\n", rows_met, rows_missed,
                  rows_skipped);
 }

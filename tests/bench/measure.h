@@ -31,6 +31,8 @@ struct comparison alone(const struct bench *b, struct side ours);
 /* Sorts `values`. */
 double median(double *values, size_t count);
 
+/* From the head on, as README.md has it. */
+void table_markdown(void);
 void table_head(void);
 /* What the group is about, above its rows. */
 void table_group(const char *title);
@@ -49,6 +51,9 @@ void table_rate(const char *what, const char *peer, const struct comparison *c,
 /* A row with texts of the caller's. */
 void table_text(const char *what, const char *ours, const char *peer, const char *ratio,
                 const char *target, bool met);
+/* What keeps the next row from its target, and how that is known: a note below the table
+ * if it misses. A literal. */
+void table_limit(const char *why);
 /* A row that was not measured, and why. */
 void table_skipped(const char *what, const char *why);
 /* Targets met and missed, rows skipped. */

@@ -264,15 +264,23 @@ static void plain_name_and_free(struct engine *e)
     plain_free_batch(e);
 }
 
+static const char scattered_limit[] = "Pages without order: each is one descent through "
+                                      "the set of free pages, which runs of "
+                                      "neighbours share. The cost is instructions, not "
+                                      "the disk or waiting: see `scripts/bench "
+                                      "--instructions`; neighbours take 1 ns a page.";
+
 static void batches(const struct bench *b, bool scattered)
 {
     struct engine *const e = engine_new(scattered);
 
+    table_limit(scattered ? scattered_limit : NULL);
     row(b,
         scattered ? "allocate in batches, scattered, a page"
                   : "allocate in batches, a page",
         (struct work){e, nothing, alloc_batch, name_and_free, BATCH},
         (struct work){e, nothing, plain_alloc_batch, plain_name_and_free, BATCH}, 10);
+    table_limit(scattered ? scattered_limit : NULL);
     row(b,
         scattered ? "deallocate in batches, scattered, a page"
                   : "deallocate in batches, a page",
@@ -291,9 +299,17 @@ static void single_calls(const struct bench *b)
     row(b, "deallocate one",
         (struct work){e, alloc_handful, free_handful, nothing, HANDFUL},
         (struct work){e, plain_alloc_handful, plain_free_handful, nothing, HANDFUL}, 150);
+    table_limit(
+        "Half of it is taking and leaving an uncontended lock, as the row `stats` "
+        "shows, which does little else; the rest are three look-ups of a random page "
+        "(leaf of the set, its bit, the hash of trunks), which no cache foresees.");
     row(b, "state of one",
         (struct work){e, name_handful, state_handful, nothing, HANDFUL},
         (struct work){e, name_handful, plain_state_handful, nothing, HANDFUL}, 30);
+    table_limit(
+        "Two locks, and the first and only member of an ordered set that comes and "
+        "goes with its three nodes: two thirds of the instructions are malloc, free "
+        "and the tree above them (callgrind).");
     row(b, "pin and unpin one",
         (struct work){e, alloc_handful, pin_handful, free_handful, HANDFUL},
         (struct work){e, plain_alloc_handful, plain_pin_handful, plain_free_handful,
