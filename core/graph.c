@@ -74,8 +74,9 @@ static pf_err fetch_window(pf_store *store, uint64_t first_id, unsigned count,
     const uint64_t file_end = store->file_end;
     pthread_mutex_unlock(&store->lock);
     const uint64_t there = offset >= file_end ? 0 : file_end - offset;
-    memset(bytes, 0, length);
     const pf_err err = dev_read(store->db, offset, bytes, length, &got);
+    if (err == PF_OK)
+        memset(bytes + got, 0, length - got);
     pthread_mutex_lock(&store->lock);
     const bool torn = moves != store->batch_moves;
     for (unsigned i = 0; i < count && err == PF_OK; i++)
