@@ -36,8 +36,8 @@ echo 1..4
 count "$paths" once && count "$paths" again && count "$paths -t" twice
 [[ $? == 0 && -s $work/once && -s $work/again && -s $work/twice ]]
 report $? "paths are counted"
-compare once again && cmp -s "$work/once" "$work/again"
-report $? "the same program counts the same"
+compare once again
+report $? "the same program has not become slower"
 compare once twice
 (($? == 1))
 report $? "what has become slower is a failure"
