@@ -161,6 +161,55 @@ enum run_result script_operation(struct run *run, char letter)
     }
 }
 
+/* ---- what a store shows ---- */
+
+static bool shows_list(const struct model *m, pf_store *store)
+{
+    uint64_t ids[64];
+    size_t count = 0, done = 0;
+
+    do {
+        if (pf_freelist_get(store, done, 64, ids, &count) != PF_OK)
+            return false;
+        for (size_t i = 0; i < count; i++, done++)
+            if (done >= m->depth || ids[i] != m->stack[m->depth - 1 - done])
+                return false;
+    } while (count > 0);
+    return done == m->depth;
+}
+
+static bool shows_pages(const struct model *m, pf_store *store)
+{
+    static const uint8_t zeros[MODEL_PAGE];
+
+    for (uint64_t id = 2; id < m->total_pages; id++) {
+        const struct model_page *page = &m->pages[id];
+        const uint8_t *wanted = page->bytes != NULL ? page->bytes : zeros;
+        uint8_t bytes[MODEL_PAGE];
+        struct pf_page seen;
+
+        if (pf_page_get(store, id, &seen) != PF_OK ||
+            pf_page_read(store, id, bytes) != PF_OK)
+            return false;
+        if (!seen.trunk && memcmp(bytes + page->unknown, wanted + page->unknown,
+                                  MODEL_PAGE - page->unknown) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool script_shows_state(const struct run *run, pf_store *store)
+{
+    for (size_t i = 0; i < run->state_count; i++) {
+        const struct model *m = &run->states[i];
+
+        if (pf_total_pages(store) == m->total_pages && shows_list(m, store) &&
+            shows_pages(m, store))
+            return true;
+    }
+    return false;
+}
+
 /* ---- starts ---- */
 
 static void copy_pages(struct judge_start *start, const struct model *m)

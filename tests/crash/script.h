@@ -30,5 +30,7 @@ void script_clear(struct script *script);
 /* Start the run anew for this part, its store open. */
 bool script_begin(const struct script *script, struct run *run, unsigned part);
 enum run_result script_operation(struct run *run, char letter);
+/* Does this store, open for reading, show one of the run's states? */
+bool script_shows_state(const struct run *run, pf_store *store);
 
 #endif

@@ -149,6 +149,8 @@ static bool fail_one_open(struct test *t, const struct fd_image *image, bool wri
                                   write, false, reason, &store);
     const bool happened = t->second.faults > 0;
     t->second.fault = (struct fd_fault){0};
+    if (err == PF_OK && !write && !script_shows_state(&t->run, store))
+        complain(&t->run, "a read-only open with a failure shows another state");
     if (err == PF_OK)
         store_delete(store);
     if (!write && t->second.changes > 0)

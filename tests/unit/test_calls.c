@@ -169,11 +169,16 @@ static pf_err look(struct scratch *t, const struct pf_options *options, bool cha
 {
     pf_store *store = NULL;
     struct pf_page page;
+    struct pf_info info;
     uint64_t id;
     pf_err err = pf_open(t->db, options, &store, t->reason);
 
     if (err == PF_OK)
         err = pf_page_get(store, 11, &page);
+    if (err == PF_OK && !pf_writable(store)) {
+        pf_info_get(store, &info);
+        assert_true(info.reason[0] != '\0');
+    }
     if (err == PF_OK && change && pf_writable(store))
         err = pf_page_alloc(store, &id, NULL);
     const pf_err closed = pf_close(store);

@@ -74,6 +74,9 @@ static void no_file_has_more_pages_than_an_offset_can_name(void **state)
 
     assert_pf(PF_E_MAX_PAGES, pf_open_memory(PF_MAX_PAGE_ID + 1, &clone));
     assert_pf(PF_E_INVALID, pf_create(t->db, PF_MAX_PAGE_ID + 1));
+    const pf_err largest = pf_create(t->db, PF_MAX_PAGE_ID); /* up to the file system */
+    assert_true(largest == PF_OK || largest == PF_E_FILE_LIMIT || largest == PF_E_IO);
+    (void)unlink(t->db);
     scratch_create(t, 20);
     scratch_close(t);
     v3_poke64(t->db, V3_AT_TOTAL, UINT64_MAX);
@@ -241,6 +244,37 @@ static void every_look_at_a_broken_list_says_so(void **state)
     assert_true(pf_freelist_loaded(t->store));
     assert_null(snapshot);
     assert_null(clone);
+}
+
+static void keep_path(void *ctx, const struct pf_finding *finding)
+{
+    if (finding->class == PF_FINDING_FREE_LIST)
+        snprintf(ctx, PF_REASON_SIZE, "%s", finding->path);
+}
+
+static void a_finding_about_the_list_says_where_it_was_met(void **state)
+{
+    static const struct {
+        uint64_t head;
+        const char *path;
+    } cases[] = {{12, "free list > trunk 12"}, {11, "free list"}};
+    struct scratch *t = *state;
+    const struct pf_options read_only = {.read_only = true};
+
+    for (size_t i = 0; i < 2; i++) {
+        char path[PF_REASON_SIZE] = "";
+        const struct pf_watch watch = {.finding = keep_path, .finding_ctx = path};
+        struct pf_check_summary summary;
+
+        make_broken_list(t->db);
+        v3_poke64(t->db, V3_AT_FREE_HEAD, cases[i].head);
+        scratch_open(t, &read_only);
+        assert_ok(pf_check(t->store, &watch, &summary));
+        assert_string_equal(path, cases[i].path);
+        assert_false(summary.free_list_intact);
+        scratch_close(t);
+        (void)unlink(t->db);
+    }
 }
 
 static void a_change_that_must_know_the_list_latches_on_a_broken_one(void **state)
@@ -456,6 +490,7 @@ int main(void)
         SCRATCH_TEST(names_without_room_for_side_files_do_no_harm),
         SCRATCH_TEST(the_journal_belongs_to_the_databases_owner),
         SCRATCH_TEST(every_look_at_a_broken_list_says_so),
+        SCRATCH_TEST(a_finding_about_the_list_says_where_it_was_met),
         SCRATCH_TEST(a_change_that_must_know_the_list_latches_on_a_broken_one),
         SCRATCH_TEST(a_broken_list_makes_scratch_read_only),
         SCRATCH_TEST(a_journal_says_what_it_was_written_for),
