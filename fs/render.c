@@ -1,5 +1,7 @@
 #include "render.h"
 
+#include <stdio.h>
+
 #include "checks.h"
 #include "checksum.h"
 #include "columns.h"
@@ -23,16 +25,24 @@ static void put_number(struct text *out, const char *key, uint64_t value)
     text_str(out, "\n");
 }
 
-/* Paths may hold anything but NUL, a line of ours may not. */
-static void put_path(struct text *out, const char *path)
+/* Paths and names of processes may hold anything but NUL; a line of ours is ASCII, and
+ * does nothing to a terminal. */
+static void put_words(struct text *out, const char *words)
 {
-    for (; *path != '\0'; path++) {
-        if (*path == '\n')
+    char escaped[8];
+
+    for (; *words != '\0'; words++) {
+        const unsigned char c = (unsigned char)*words;
+        if (c == '\n')
             text_str(out, "\\n");
-        else if (*path == '\\')
+        else if (c == '\\')
             text_str(out, "\\\\");
-        else
-            text_add(out, path, 1);
+        else if (c >= ' ' && c <= '~')
+            text_add(out, words, 1);
+        else {
+            snprintf(escaped, sizeof(escaped), "\\x%02x", c);
+            text_str(out, escaped);
+        }
     }
 }
 
@@ -53,9 +63,10 @@ pf_err render_status(const struct fsctx *ctx, uint64_t page_id, struct text *out
     pf_header_get(ctx->store, &header);
     put_key(out, "version", PAGEFS_VERSION);
     put_key(out, "mode", mode_name(&info));
-    put_key(out, "reason", info.reason[0] != '\0' ? info.reason : "none");
-    text_str(out, "source ");
-    put_path(out, ctx->source);
+    text_str(out, "reason ");
+    put_words(out, info.reason[0] != '\0' ? info.reason : "none");
+    text_str(out, "\nsource ");
+    put_words(out, ctx->source);
     text_str(out, "\n");
     put_number(out, "page_size", header.page_size);
     put_key(out, "journal", info.journal);
