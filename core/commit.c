@@ -323,7 +323,7 @@ static pf_err lead_locked(pf_store *store)
     struct transaction t = {.sync = !store->no_sync};
     if (store->failed)
         return store->failure;
-    if (store->pending.last_lsn == 0)
+    if (store->pending.last_lsn == 0) /* unreachable: callers lead for an LSN in it */
         return PF_OK;
     take_locked(store, &t);
     begin_locked(store);

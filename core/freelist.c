@@ -203,8 +203,9 @@ static pf_err adopt_run(struct freelist *fl, uint64_t trunk_id, uint64_t first,
 {
     bool added;
     uint64_t popped;
-    if (first < PF_FIRST_PAGE || first >= fl->page_limit ||
-        count > fl->page_limit - first)
+    if (first < PF_FIRST_PAGE ||        /* unreachable: trunk_decode() has looked */
+        first >= fl->page_limit ||      /* unreachable: at this */
+        count > fl->page_limit - first) /* unreachable: and at the others */
         return corrupt(fl, trunk_id, "lists a page that does not exist");
     if (pageset_next(&fl->popped, first, &popped) && popped - first < count)
         return corrupt(fl, trunk_id, "lists a page that was on the list before");

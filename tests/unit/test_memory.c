@@ -1,0 +1,97 @@
+/* Out of memory where the script of the crash suite does not lead: lists that were not
+ * read yet, stores without a file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "failing.h"
+#include "scratch.h"
+#include "v3file.h"
+
+/* 60 pages; trunk 12 lists 5 and 50, then trunk 11 lists 30, 20 and 40. */
+static void make_list(const char *path)
+{
+    const uint64_t old_leaves[] = {30, 20, 40}, new_leaves[] = {5, 50};
+    uint8_t page[V3_PAGE];
+
+    v3_make_pages(path, 60);
+    v3_trunk(page, 11, 0, 3, 0, old_leaves, 3);
+    v3_poke(path, v3_offset(11), page, sizeof(page));
+    v3_trunk(page, 12, 11, 9, 7, new_leaves, 2);
+    v3_poke(path, v3_offset(12), page, sizeof(page));
+    v3_poke64(path, V3_AT_FREE_HEAD, 12);
+}
+
+/* What a refused allocation would have taken must not count as taken when the rest of the
+ * list is read. */
+static void a_refused_allocation_leaves_an_unread_list_as_it_was(void **state)
+{
+    static const uint64_t order[] = {50, 5, 12, 40, 20, 30, 11};
+    struct scratch *t = *state;
+
+    for (uint64_t count = 1; count <= 4; count++) {
+        for (uint64_t at = 0;; at++) {
+            uint64_t ids[7] = {0};
+
+            make_list(t->db);
+            scratch_open(t, NULL);
+            failing_start(FAILING_MEMORY, at, false, 0);
+            const pf_err err = pf_pages_alloc(t->store, count, ids, NULL);
+            failing_stop();
+            if (failing.faults > 0)
+                assert_pf(PF_E_NO_MEMORY, err);
+            else
+                assert_pf(PF_OK, err);
+            const uint64_t taken = err == PF_OK ? count : 0;
+            assert_ok(pf_freelist_load(t->store));
+            assert_counts(t->store, 60, 7 - taken, 0);
+            assert_ok(pf_pages_alloc(t->store, 7 - taken, ids + taken, NULL));
+            assert_memory_equal(ids, order, sizeof(order));
+            scratch_close(t);
+            (void)unlink(t->db);
+            if (failing.faults == 0)
+                break;
+        }
+    }
+}
+
+/* A commit of a store in memory can fail for one reason only, and then it is final. */
+static void a_store_in_memory_says_when_there_is_none(void **state)
+{
+    struct scratch *t = *state;
+    const uint8_t bytes[5000] = {1};
+    uint64_t lsn;
+    pf_err err = PF_E_NO_MEMORY;
+
+    for (uint64_t at = 0; err != PF_OK; at++) {
+        uint8_t page[PF_PAGE_SIZE];
+
+        assert_ok(pf_open_memory(50, &t->store));
+        for (uint64_t id = 10; id < 14; id++)
+            assert_ok(pf_page_write(t->store, id, 0, bytes, PF_PAGE_SIZE, &lsn));
+        failing_start(FAILING_MEMORY, at, true, 0); /* once would be a short write */
+        err = pf_sync(t->store);
+        failing_stop();
+        if (failing.faults > 0) {
+            assert_pf(PF_E_NO_MEMORY, err);
+            assert_false(pf_writable(t->store));
+        }
+        if (err == PF_OK) {
+            assert_ok(pf_page_read(t->store, 13, page));
+            assert_int_equal(page[0], 1);
+        }
+        (void)pf_close(t->store);
+        t->store = NULL;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(a_refused_allocation_leaves_an_unread_list_as_it_was),
+        SCRATCH_TEST(a_store_in_memory_says_when_there_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
