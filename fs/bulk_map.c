@@ -54,7 +54,7 @@ static char letter(pf_store *store, uint64_t page_id, const struct pf_page *page
 struct run {
     uint64_t end; /* 0: none yet */
     struct pf_page page;
-    bool alike; /* one letter for all: 380 MB/s of them instead of 30 */
+    bool alike; /* one letter for all: 430 MB/s, page by page 160 */
 };
 
 static pf_err find_run(pf_store *store, uint64_t page_id, struct run *run)

@@ -85,7 +85,7 @@ struct run {
     const char *type;
 };
 
-/* Looked at page by page it was 2/3 as fast. */
+/* 290 to 440 MB/s; looked at page by page, 150. */
 static pf_err find_run(pf_store *store, uint64_t page_id, struct run *run)
 {
     struct pf_page_use use;

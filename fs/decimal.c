@@ -1,32 +1,17 @@
 #include "decimal.h"
 
-#include <string.h>
-
-/* Two digits a division: files of numbers are made of little else, 5 ns a number less. */
-static const char pairs[] = "00010203040506070809"
-                            "10111213141516171819"
-                            "20212223242526272829"
-                            "30313233343536373839"
-                            "40414243444546474849"
-                            "50515253545556575859"
-                            "60616263646566676869"
-                            "70717273747576777879"
-                            "80818283848586878889"
-                            "90919293949596979899";
-
 size_t decimal_format(uint64_t value, char out_digits[DECIMAL_MAX])
 {
-    char digits[DECIMAL_MAX]; /* from its end */
-    size_t at = DECIMAL_MAX;
+    char reversed[DECIMAL_MAX];
+    size_t length = 0;
 
-    for (; value >= 100; value /= 100)
-        memcpy(digits + (at -= 2), pairs + value % 100 * 2, 2);
-    if (value >= 10)
-        memcpy(digits + (at -= 2), pairs + value * 2, 2);
-    else
-        digits[--at] = (char)('0' + value);
-    memcpy(out_digits, digits + at, DECIMAL_MAX - at);
-    return DECIMAL_MAX - at;
+    do {
+        reversed[length++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    for (size_t i = 0; i < length; i++)
+        out_digits[i] = reversed[length - 1 - i];
+    return length;
 }
 
 pf_err decimal_parse(const char *digits, size_t length, uint64_t *out_value)

@@ -64,12 +64,13 @@ count_one() # PATHS PAGEFS NAME COUNT
 
 count() # PATHS PAGEFS [NAME]...
 {
-    local paths=$1 pagefs=$2 name times work status=0
+    local paths=$1 pagefs=$2 name times work counted=0 status=0
     shift 2
     work=$(mktemp -d "${TMPDIR:-/tmp}/pn-XXXXXX") || return 1
     cd "$work" || return 1
     while IFS=$'\t' read -r name times <&3; do
         (($# == 0)) || printf '%s\n' "$@" | grep -qxF "$name" || continue
+        counted=$((counted + 1))
         count_one "$paths" "$pagefs" "$name" "$times" || {
             echo "$name: cannot be counted" >&2
             status=1
@@ -77,7 +78,8 @@ count() # PATHS PAGEFS [NAME]...
     done 3< <($paths)
     mountpoint -q mnt && fusermount3 -u mnt
     cd / && rm -r "$work"
-    return $status
+    ((counted > 0)) || echo "$paths: nothing was counted" >&2
+    return $((status || counted == 0))
 }
 
 compare() # OLD NEW
@@ -86,6 +88,7 @@ compare() # OLD NEW
         BEGIN { printf "%-38s %12s %12s %8s\n", "path", "old", "new", "ratio" }
         /^#/ { next }
         FNR == NR { old[$1] = $2; next }
+        { rows++ }
         !($1 in old) { printf "%-38s %12s %12.1f %8s\n", $1, "-", $2, "-"; next }
         {
             ratio = old[$1] > 0 ? $2 / old[$1] : 1
@@ -93,7 +96,7 @@ compare() # OLD NEW
             slower += ratio > drift
             printf "%-38s %12.1f %12.1f %8.3f%s\n", $1, old[$1], $2, ratio, word
         }
-        END { exit slower > 0 }' "$1" "$2"
+        END { exit slower > 0 ? 1 : rows == 0 ? 2 : 0 }' "$1" "$2"
 }
 
 command=${1:-}

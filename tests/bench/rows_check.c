@@ -236,10 +236,8 @@ static void check_row(const struct bench *few)
     (void)snprintf(peer, sizeof(peer), "cat '%s' >/dev/null", path);
     const struct comparison c = compare(few, (struct side){command_turn, ours},
                                         (struct side){command_turn, peer});
-    table_limit(
-        "Half of the time is the kernel's copy of the file, as in cat; a tenth each are "
-        "searching a leaf for the keys of its pages, and copying pages out of the "
-        "window that is read at once (perf).");
+    table_limit("Near half of the time is the kernel reading the file, as in cat; a "
+                "tenth is searching a leaf for the keys of each of its pages (perf).");
     table_ratio("pagefs check, 2 GB in the page cache", "cat", &c, 2.0);
     (void)unlink(path);
 }
@@ -283,8 +281,7 @@ void rows_check(const struct bench *b)
     memset(memory, 1, MEMORY_BYTES);
     const struct comparison c =
         compare(b, (struct side){sum_turn, memory}, (struct side){copy_turn, memory});
-    table_limit("The distribution's libxxhash is built for SSE2, 16 bytes a step, where "
-                "memcpy() takes 32.");
+
     table_ratio("XXH3 of a page, of 64 MB of them", "copying it", &c, 1.3);
     free(memory);
     check_row(&few);

@@ -47,8 +47,7 @@ static void one_file(const struct bench *b, const struct mount *ours,
                                   (struct side){read_open_turn, &null_fd});
 
     table_limit(
-        "Noise of a busy machine: at real-time priority (`chrt -f 20 scripts/bench "
-        "requests`) it is 1.02 to 1.04.");
+        "Noise of a busy machine: at real-time priority 1.02 and 1.04 were measured.");
     table_ratio("read an open state file", "null", &c, 1.10);
     c = compare(b, (struct side){clients_turn, &ours_clients},
                 (struct side){clients_turn, &null_clients});

@@ -32,7 +32,7 @@ compare() # OLD NEW
 }
 
 paths=$1 pagefs=$2
-echo 1..4
+echo 1..5
 count "$paths" once && count "$paths" again && count "$paths -t" twice
 [[ $? == 0 && -s $work/once && -s $work/again && -s $work/twice ]]
 report $? "paths are counted"
@@ -43,3 +43,8 @@ compare once twice
 report $? "what has become slower is a failure"
 compare twice once
 report $? "what has become faster is none"
+count /nonexistent none
+nothing=$?
+compare once none
+((nothing != 0 && $? == 2))
+report $? "where nothing is counted or compared, that is a failure"
