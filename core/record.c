@@ -56,8 +56,11 @@ pf_err journal_header_decode(const uint8_t sector[SECTOR],
         memcmp(sector + JH_ZERO_AGAIN, zeros, SECTOR - JH_ZERO_AGAIN) != 0 ||
         get_be64(sector + JH_SUM) != XXH3_64bits(sector, JH_SUM))
         return PF_E_JOURNAL;
+    const uint64_t first_lsn = get_be64(sector + JH_FIRST_LSN);
+    if (first_lsn == 0 || first_lsn > JOURNAL_MAX_LSN)
+        return PF_E_JOURNAL;
     out_header->salt = get_be64(sector + JH_SALT);
-    out_header->first_lsn = get_be64(sector + JH_FIRST_LSN);
+    out_header->first_lsn = first_lsn;
     out_header->db_size = get_be64(sector + JH_DB_SIZE);
     return PF_OK;
 }

@@ -12,6 +12,9 @@ enum {
     RECORD_ENTRY = 16,
 };
 
+/* A generation begins with an LSN of 1 up to this, so that counting never comes to 0. */
+#define JOURNAL_MAX_LSN ((uint64_t)1 << 62)
+
 struct journal_header {
     uint64_t salt, first_lsn, db_size;
 };

@@ -263,8 +263,9 @@ static pf_err check_sector(const struct replay *r, const struct replay_sector *v
     const uint64_t offset = version->sector.number * SECTOR;
     if (!version->sector.has_base)
         return refuse(reason, "a record lacks the sum of what it replaces");
-    if (offset >= db_size)
-        return PF_OK; /* cut away by a record that shrinks the file, or not yet grown */
+    if (offset >= db_size && offset >= r->final_size)
+        return PF_OK; /* cut away by a record that shrinks the file */
+    /* not yet grown: zeros, as a second replay will find them if this one is cut */
     if (dev_read(db, offset, now, sizeof now, &got) != PF_OK)
         return PF_E_IO;
     bool known = sector_sum(now) == version->sector.base_sum;

@@ -38,6 +38,30 @@ void oracle_replay_clear(struct oracle_replay *replay)
     memset(replay, 0, sizeof(*replay));
 }
 
+static const uint8_t *entry_at(const uint8_t *record, uint64_t i)
+{
+    return record + RECORD_HEADER + ENTRY * i;
+}
+
+static const uint8_t *content_at(const uint8_t *record, uint64_t i)
+{
+    return record + RECORD_HEADER + ENTRY * be(record + 4, 4) + BLOCK * i;
+}
+
+static uint64_t number_at(const uint8_t *record, uint64_t i)
+{
+    return be(entry_at(record, i), 8) & ~has_base;
+}
+
+static bool sectors_ascend(const uint8_t *record)
+{
+    for (uint64_t i = 0; i < be(record + 4, 4); i++)
+        if (number_at(record, i) > INT64_MAX / BLOCK ||
+            (i > 0 && number_at(record, i) <= number_at(record, i - 1)))
+            return false;
+    return true;
+}
+
 /* The length of what may be a record of this salt at `at`; 0 = it is none. */
 static size_t candidate_at(const uint8_t *journal, size_t length, size_t at,
                            uint64_t salt)
@@ -72,23 +96,13 @@ static size_t record_at(const uint8_t *journal, size_t length, size_t at, uint64
     memset(copy + 48, 0, 8);
     const uint64_t sum = XXH3_64bits_withSeed(copy, size, salt);
     free(copy);
-    return sum == be(record + 48, 8) ? size : 0;
-}
-
-static const uint8_t *entry_at(const uint8_t *record, uint64_t i)
-{
-    return record + RECORD_HEADER + ENTRY * i;
-}
-
-static const uint8_t *content_at(const uint8_t *record, uint64_t i)
-{
-    return record + RECORD_HEADER + ENTRY * be(record + 4, 4) + BLOCK * i;
+    return sum == be(record + 48, 8) && sectors_ascend(record) ? size : 0;
 }
 
 static void take_sectors(struct oracle_replay *replay, const uint8_t *record)
 {
     for (uint64_t i = 0; i < be(record + 4, 4); i++) {
-        const uint64_t number = be(entry_at(record, i), 8) & ~has_base;
+        const uint64_t number = number_at(record, i);
         size_t at = 0;
 
         while (at < replay->sector_count && replay->sectors[at].number != number)
@@ -134,29 +148,33 @@ static bool holds(const struct oracle_replay *replay, const uint8_t *journal,
     return false;
 }
 
-/* Is what the database has in this sector its base, or some record's content? */
+/* Is what the database has in this sector its base, which the first record that touches
+ * it has to name, or some record's content? */
 static bool sector_fits(const struct oracle_replay *replay,
                         const struct oracle_source *database, const uint8_t *journal,
                         const size_t *records, uint64_t number)
 {
-    uint8_t now[BLOCK];
+    const uint64_t end = database->size > replay->size ? database->size : replay->size;
+    uint8_t now[BLOCK] = {0};
+    bool first = true;
 
-    if (number * BLOCK >= database->size)
-        return true;
-    database->read(database->context, number * BLOCK, now, BLOCK);
+    if (number * BLOCK < database->size)
+        database->read(database->context, number * BLOCK, now, BLOCK);
     for (size_t r = 0; r < replay->record_count; r++) {
         const uint8_t *record = journal + records[r];
 
         for (uint64_t i = 0; i < be(record + 4, 4); i++) {
             const uint8_t *entry = entry_at(record, i);
 
-            if ((be(entry, 8) & ~has_base) != number)
+            if (number_at(record, i) != number)
                 continue;
-            if (holds(replay, journal, records, now, content_at(record, i), number))
+            if (first && (be(entry, 8) & has_base) == 0)
+                return false;
+            if (number * BLOCK >= end ||
+                (first && be(entry + 8, 8) == XXH3_64bits(now, BLOCK)) ||
+                holds(replay, journal, records, now, content_at(record, i), number))
                 return true;
-            if ((be(entry, 8) & has_base) != 0 &&
-                be(entry + 8, 8) == XXH3_64bits(now, BLOCK))
-                return true;
+            first = false;
         }
     }
     return false;
@@ -166,8 +184,12 @@ static void check_database(struct oracle_replay *replay,
                            const struct oracle_source *database, const uint8_t *journal,
                            const size_t *records)
 {
-    bool size_fits = false;
+    bool size_fits = false, has_header = false;
 
+    for (size_t i = 0; i < replay->sector_count; i++)
+        has_header |= replay->sectors[i].number == 0;
+    if (!has_header)
+        refuse(replay, "the journal lacks the database's header");
     for (size_t i = 0; i <= replay->record_count; i++)
         size_fits |= database->size == named_size(journal, records, i);
     if (!size_fits)
@@ -219,7 +241,8 @@ void oracle_replay(struct oracle_replay *replay, const struct oracle_source *dat
     if (length < BLOCK || be(journal, 8) == 0)
         return;
     if (memcmp(journal, "PFJRNL\0\1", 8) != 0 || !zero_fields_are_zero(journal) ||
-        be(journal + 48, 8) != XXH3_64bits(journal, 48)) {
+        be(journal + 48, 8) != XXH3_64bits(journal, 48) || be(journal + 16, 8) == 0 ||
+        be(journal + 16, 8) > (uint64_t)1 << 62) {
         refuse(replay, "the journal's header is not valid");
         return;
     }
