@@ -57,5 +57,7 @@ PF_CHECK pf_err dev_file_new(int fd, struct pf_file **out_file);
  * (zeros without one). `base` is never written and is owned by the new file. */
 PF_CHECK pf_err dev_mem_new(struct pf_file *base, uint64_t size,
                             struct pf_file **out_file);
+/* End such a file, and give its base back, as it always was. */
+PF_CHECK struct pf_file *dev_mem_release(struct pf_file *file);
 
 #endif

@@ -189,17 +189,23 @@ static bool mem_is_dense(struct pf_file *file)
     return true;
 }
 
-static void mem_close(struct pf_file *file)
+struct pf_file *dev_mem_release(struct pf_file *file)
 {
     struct mem_file *m = mem_of(file);
+    struct pf_file *base = m->base;
     size_t cursor = 0;
     struct idmap_slot *slot;
     while ((slot = idmap_each(&m->chunks, &cursor)) != NULL)
         free((void *)(uintptr_t)slot->value);
     idmap_clear(&m->chunks);
-    dev_close(m->base);
     pthread_mutex_destroy(&m->lock);
     free(m);
+    return base;
+}
+
+static void mem_close(struct pf_file *file)
+{
+    dev_close(dev_mem_release(file));
 }
 
 static const struct pf_file_ops mem_ops = {

@@ -3,7 +3,8 @@
  * size.
  *
  * Invariant J4: what the journal says is complete in memory before a byte is
- * written; a store that is only read keeps it there. */
+ * written; a store that is only read keeps it there, and one that could not be written
+ * afterwards is never begun to be written. */
 #include "store.h"
 
 #include <errno.h>
@@ -59,6 +60,64 @@ static bool header_allows_writing(const struct pf_header *h, uint64_t size, char
     else
         return true;
     return false;
+}
+
+/* ---- what is in it ---- */
+
+static pf_err read_header(pf_store *store, char *reason)
+{
+    size_t got = 0;
+    pf_err err = dev_read(store->db, 0, store->disk_header, PF_HEADER_SIZE, &got);
+    if (err == PF_OK)
+        err = dev_size(store->db, &store->disk_size);
+    if (err == PF_OK)
+        err = header_decode(store->disk_header, got, &store->header);
+    if (err != PF_OK)
+        store_say(reason, "%s", pf_err_text(err));
+    store->total_pages = effective_total(store->header.total_pages);
+    store->file_size = store->file_end = store->disk_size;
+    return err;
+}
+
+/* Pages of the file that can exist: what total_pages says, cut to what the file
+ * has. */
+static uint64_t list_limit(const pf_store *store)
+{
+    const uint64_t in_file =
+        store->disk_size <= PF_HEADER_SIZE
+            ? PF_FIRST_PAGE
+            : 1 + (store->disk_size - PF_HEADER_SIZE + PF_PAGE_SIZE - 1) / PF_PAGE_SIZE;
+    const uint64_t limit = in_file < store->total_pages ? in_file : store->total_pages;
+    return effective_total(limit);
+}
+
+/* Take in the newest block of the free list. A corrupt list is no reason not to
+ * read. */
+static pf_err open_free_list(pf_store *store, bool write, char *reason)
+{
+    const uint64_t head = store->header.free_page_list_head;
+    const uint64_t limit = list_limit(store);
+    pf_err err = PF_OK;
+    freelist_init(&store->fl, head, limit);
+    if (head == 0)
+        return PF_OK;
+    if (head < PF_FIRST_PAGE || head >= limit)
+        freelist_set_corrupt(&store->fl, head,
+                             "the head of the list is no page of this file");
+    else
+        err = load_newest(store);
+    if (!store->fl.corrupt)
+        return err;
+    store_say(reason, "the free list is corrupt: %s", store->fl.finding);
+    return write ? PF_E_NEEDS_WRITE : PF_OK;
+}
+
+/* The header, the size and the newest trunk. */
+static pf_err judge(pf_store *store, bool write, char *reason)
+{
+    if (write && !header_allows_writing(&store->header, store->disk_size, reason))
+        return PF_E_NEEDS_WRITE;
+    return open_free_list(store, write, reason);
 }
 
 /* ---- recovery ---- */
@@ -120,6 +179,22 @@ static pf_err replay_to_memory(pf_store *store, const struct replay *replay)
     return replay_apply(replay, image);
 }
 
+/* J4: can what the journal makes of the database be written? A file that is refused, and
+ * its journal, stay as they are. */
+static pf_err judge_image(pf_store *store, const struct replay *replay, char *reason)
+{
+    struct pf_file *const db = store->db;
+    pf_err err = replay_to_memory(store, replay);
+    if (err == PF_OK)
+        err = read_header(store, reason);
+    if (err == PF_OK)
+        err = judge(store, true, reason);
+    freelist_clear(&store->fl);
+    if (store->db != db)
+        store->db = dev_mem_release(store->db);
+    return err;
+}
+
 static void note_recovery(pf_store *store, const struct replay *replay, bool write)
 {
     if (replay->records > 0)
@@ -130,7 +205,7 @@ static void note_recovery(pf_store *store, const struct replay *replay, bool wri
 
 /* Writing: a journal that cannot be used means PF_E_NEEDS_WRITE. Reading: it is
  * said in the store's reason, and the file is shown as it is. */
-static pf_err recover(pf_store *store, bool write, char *reason)
+static pf_err recover(pf_store *store, bool write, bool judged, char *reason)
 {
     struct replay replay = {0};
     struct pf_file *file = NULL;
@@ -139,6 +214,8 @@ static pf_err recover(pf_store *store, bool write, char *reason)
     pf_err err = find_journal(store->journal.place, write, &file, reason);
     if (err == PF_OK && file != NULL)
         err = replay_read(&replay, file, store->db, reason);
+    if (err == PF_OK && file != NULL && write && judged)
+        err = judge_image(store, &replay, reason);
     if (err == PF_OK && file != NULL && write) {
         store->journal.file = file;
         file = NULL;
@@ -163,57 +240,10 @@ static pf_err recover(pf_store *store, bool write, char *reason)
 
 /* ---- open ---- */
 
-static pf_err read_header(pf_store *store, char *reason)
-{
-    size_t got = 0;
-    pf_err err = dev_read(store->db, 0, store->disk_header, PF_HEADER_SIZE, &got);
-    if (err == PF_OK)
-        err = dev_size(store->db, &store->disk_size);
-    if (err == PF_OK)
-        err = header_decode(store->disk_header, got, &store->header);
-    if (err != PF_OK)
-        store_say(reason, "%s", pf_err_text(err));
-    store->total_pages = effective_total(store->header.total_pages);
-    store->file_size = store->file_end = store->disk_size;
-    return err;
-}
-
-/* Pages of the file that can exist: what total_pages says, cut to what the file
- * has. */
-static uint64_t list_limit(const pf_store *store)
-{
-    const uint64_t in_file =
-        store->disk_size <= PF_HEADER_SIZE
-            ? PF_FIRST_PAGE
-            : 1 + (store->disk_size - PF_HEADER_SIZE + PF_PAGE_SIZE - 1) / PF_PAGE_SIZE;
-    const uint64_t limit = in_file < store->total_pages ? in_file : store->total_pages;
-    return effective_total(limit);
-}
-
-/* Take in the newest block of the free list. A corrupt list is no reason not to
- * read. */
-static pf_err open_free_list(pf_store *store, bool write, char *reason)
-{
-    const uint64_t head = store->header.free_page_list_head;
-    const uint64_t limit = list_limit(store);
-    pf_err err = PF_OK;
-    freelist_init(&store->fl, head, limit);
-    if (head == 0)
-        return PF_OK;
-    if (head < PF_FIRST_PAGE || head >= limit)
-        freelist_set_corrupt(&store->fl, head,
-                             "the head of the list is no page of this file");
-    else
-        err = load_newest(store);
-    if (!store->fl.corrupt)
-        return err;
-    store_say(reason, "the free list is corrupt: %s", store->fl.finding);
-    return write ? PF_E_NEEDS_WRITE : PF_OK;
-}
-
-/* A store with the journal's changes in it and its header read, nothing judged. */
+/* A store with the journal's changes in it and its header read. judged: but nothing was
+ * written to a file that must not be written. */
 static pf_err begin_store(struct pf_file *db, struct pf_place *place, bool write,
-                          char *reason, pf_store **out_store)
+                          bool judged, char *reason, pf_store **out_store)
 {
     pf_store *store = NULL;
     pf_err err = store_new(db, write ? PF_MODE_RW : PF_MODE_RO, &store);
@@ -223,7 +253,7 @@ static pf_err begin_store(struct pf_file *db, struct pf_place *place, bool write
     }
     store->journal.place = place;
     reason[0] = '\0';
-    err = recover(store, write, reason);
+    err = recover(store, write, judged, reason);
     if (err == PF_OK)
         err = read_header(store, reason);
     if (err != PF_OK) {
@@ -240,14 +270,11 @@ pf_err store_open(struct pf_file *db, struct pf_place *place, bool write, bool n
                   char *reason, pf_store **out_store)
 {
     pf_store *store = NULL;
-    pf_err err = begin_store(db, place, write, reason, &store);
+    pf_err err = begin_store(db, place, write, true, reason, &store);
     if (err != PF_OK)
         return err;
     store->no_sync = no_sync;
-    if (write && !header_allows_writing(&store->header, store->disk_size, reason))
-        err = PF_E_NEEDS_WRITE;
-    if (err == PF_OK)
-        err = open_free_list(store, write, reason);
+    err = judge(store, write, reason);
     if (err == PF_OK)
         *out_store = store;
     else
@@ -258,7 +285,7 @@ pf_err store_open(struct pf_file *db, struct pf_place *place, bool write, bool n
 pf_err store_open_unjudged(struct pf_file *db, struct pf_place *place, char *reason,
                            pf_store **out_store)
 {
-    const pf_err err = begin_store(db, place, true, reason, out_store);
+    const pf_err err = begin_store(db, place, true, false, reason, out_store);
     if (err == PF_OK)
         freelist_init(&(*out_store)->fl, 0, list_limit(*out_store));
     return err;
