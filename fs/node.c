@@ -148,6 +148,9 @@ static bool next_numbered(const struct fsctx *ctx, enum node_kind kind, uint64_t
 static bool next_row(const struct fsctx *ctx, struct node directory, enum node_kind kind,
                      struct node_entry *out)
 {
+    if (kind <=
+        NODE_ROOT) /* a reader may seek to any offset; the root is in no listing */
+        kind = NODE_ROOT + 1;
     for (; kind < NODE_KIND_COUNT; kind++) {
         const struct node_row *const row = node_row(kind);
         if (row->parent != directory.kind ||
