@@ -376,6 +376,15 @@ bool pf_page_is_used(pf_store *store, uint64_t page_id)
     return used;
 }
 
+bool pf_used_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id)
+{
+    pthread_mutex_lock(&store->graph_lock);
+    const bool found =
+        store->graph != NULL && walk_next(store->graph, page_id, out_page_id);
+    pthread_mutex_unlock(&store->graph_lock);
+    return found;
+}
+
 pf_err pf_pages_unused(pf_store *store, const struct pf_range *ranges, size_t range_count,
                        uint64_t *out_bad_id)
 {

@@ -323,6 +323,10 @@ PF_CHECK pf_err pf_page_use_get(pf_store *store, uint64_t page_id,
                                 struct pf_page_use *out_use);
 /* False without a walk. */
 bool pf_page_is_used(pf_store *store, uint64_t page_id);
+/* The lowest page >= page_id that the graph reaches; false when there is none, or no
+ * walk.
+ */
+bool pf_used_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
 /* PF_E_IN_USE and the page, when the graph reaches one of them; PF_OK without a walk. */
 PF_CHECK pf_err pf_pages_unused(pf_store *store, const struct pf_range *ranges,
                                 size_t range_count, uint64_t *out_bad_id);

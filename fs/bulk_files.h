@@ -11,4 +11,7 @@ extern const struct bulk bulk_map;         /* bulk_map.c */
 extern const struct bulk bulk_runs;        /* bulk_runs.c */
 extern const struct bulk bulk_diff;        /* bulk_diff.c */
 
+/* Bytes of the lines of `map` that show the first `pages` pages. */
+uint64_t bulk_map_bytes(const struct bulk_source *source, uint64_t pages);
+
 #endif

@@ -21,6 +21,11 @@ static uint64_t count_for(uint64_t total_pages)
     return (pages + PAGES_A_LINE - 1) / PAGES_A_LINE;
 }
 
+uint64_t bulk_map_bytes(const struct bulk_source *source, uint64_t pages)
+{
+    return count_for(pages) * line_width(source->total_pages);
+}
+
 static pf_err line_count(const struct fsctx *ctx, uint64_t id, uint64_t *out_lines)
 {
     (void)id;

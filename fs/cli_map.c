@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bulk_files.h"
+#include "message.h"
 #include "render.h"
 
 enum { PART_BYTES = 1 << 16 };
@@ -91,10 +92,31 @@ static void put_legend(void)
 
 /* ---- the texts ---- */
 
+/* A broken header can claim any number of pages: as many as the file has are shown. */
+static uint64_t pages_to_show(const struct fsctx *ctx)
+{
+    struct pf_stats stats;
+    uint64_t pages = PF_FIRST_PAGE;
+
+    pf_stats_get(ctx->store, &stats);
+    if (stats.file_bytes > PF_HEADER_SIZE)
+        pages = 1 + (stats.file_bytes - PF_HEADER_SIZE + PF_PAGE_SIZE - 1) / PF_PAGE_SIZE;
+    if (pages < PF_FIRST_PAGE)
+        pages = PF_FIRST_PAGE;
+    if (pages >= stats.total_pages)
+        return stats.total_pages;
+    message(ctx->source,
+            "total_pages is %llu, and the file ends with page %llu: no more "
+            "are shown",
+            (unsigned long long)stats.total_pages, (unsigned long long)pages - 1);
+    return pages;
+}
+
 static pf_err print_map(const struct fsctx *ctx)
 {
     const struct bulk_source source = {.ctx = ctx,
                                        .total_pages = pf_total_pages(ctx->store)};
+    const uint64_t end = bulk_map_bytes(&source, pages_to_show(ctx));
     const bool colour = wants_colour();
     struct bulk_cursor cursor = {0};
     struct bulk_part part;
@@ -102,7 +124,9 @@ static pf_err print_map(const struct fsctx *ctx)
     pf_err err;
 
     do {
-        err = bulk_read(&bulk_map, &source, &cursor, offset, PART_BYTES, &part);
+        const size_t room =
+            end - offset < PART_BYTES ? (size_t)(end - offset) : PART_BYTES;
+        err = bulk_read(&bulk_map, &source, &cursor, offset, room, &part);
         if (err != PF_OK)
             return err;
         if (colour)

@@ -14,25 +14,39 @@ static unsigned columns_for(uint64_t total_pages)
 
 static uint64_t end_of_cell(const struct map_cells *map, uint64_t index)
 {
-    const uint64_t end = (index + 1) * map->pages_a_cell;
+    const uint64_t first = index * map->pages_a_cell;
+    const uint64_t left = map->total_pages - first;
 
-    return end < map->total_pages ? end : map->total_pages;
+    return left > map->pages_a_cell ? first + map->pages_a_cell : map->total_pages;
 }
 
-/* Pages first .. end - 1 are as `page` says; what allocated ones are in use for is looked
- * up one by one, once there is something to look up. */
+/* The end (at most `end`) of pages from `first` on that look alike: pages of which the
+ * graph has one are looked at one by one; the others, of which a file may claim to have
+ * any number, are not. */
+static uint64_t end_of_alike(pf_store *store, const struct map_cells *map, uint64_t first,
+                             uint64_t end, const struct pf_page *page)
+{
+    uint64_t alike = end_of_cell(map, first / map->pages_a_cell);
+    uint64_t used;
+
+    if (alike > end)
+        alike = end;
+    if (first < PF_FIRST_PAGE)
+        return first + 1;
+    if (page->state == PF_STATE_FREE || !map->walked ||
+        !pf_used_next(store, first, &used) || used >= alike)
+        return alike;
+    return used > first ? used : first + 1;
+}
+
+/* Pages first .. end - 1 are as `page` says. */
 static void add_pages(pf_store *store, struct map_cells *map, uint64_t first,
                       uint64_t end, const struct pf_page *page)
 {
-    const bool alike = page->state == PF_STATE_FREE || !map->walked;
-
     while (first < end) {
-        const uint64_t index = first / map->pages_a_cell;
-        struct map_cell *const cell = &map->cells[index];
-        uint64_t part =
-            first < PF_FIRST_PAGE || !alike ? first + 1 : end_of_cell(map, index);
-        if (part > end)
-            part = end;
+        struct map_cell *const cell = &map->cells[first / map->pages_a_cell];
+        const uint64_t part = end_of_alike(store, map, first, end, page);
+
         cell->pages[pagelook_of(store, first, page)] += part - first;
         if (page->state == PF_STATE_FREE)
             cell->free_pages += part - first;
