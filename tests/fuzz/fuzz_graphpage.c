@@ -7,15 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "input.h"
 
 static volatile uint8_t read_all; /* what is read must not be optimized away */
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void fuzz_index(const uint8_t *page, uint64_t page_id)
 {

@@ -1,26 +1,22 @@
 /* A check of a whole file of anything: it ends, its figures add up, and it reads in
- * proportion to the file. The input is the file; of its header only the roots, the free
- * list and the total are taken, so that no run ends there. Wrong sums do not stop a walk,
- * so the pages are taken as they are. */
+ * proportion to the file. Of its header only the roots, the free list and the total are
+ * taken, so that no run ends there. Wrong sums do not stop a walk, so the pages are taken
+ * as they are.
+ *
+ * Input: the file (input.h), then the bytes of a .v3edgemeta, if any. */
 #include "check.h"
 #include "format.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "input.h"
 
 struct file {
-    const uint8_t *bytes;
+    const uint8_t *bytes; /* IMAGE_ROOM of them; zeros behind */
     uint64_t size;
     uint64_t reads;
 };
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static pf_err file_read(void *ctx, uint64_t page_id, uint8_t *page)
 {
@@ -30,10 +26,9 @@ static pf_err file_read(void *ctx, uint64_t page_id, uint8_t *page)
     file->reads++;
     require(pf_page_offset(page_id, &offset) == PF_OK);
     require(page_id >= PF_FIRST_PAGE && offset < file->size);
-    const uint64_t there = file->size - offset;
     memset(page, 0, PF_PAGE_SIZE);
-    memcpy(page, file->bytes + offset,
-           there < PF_PAGE_SIZE ? (size_t)there : PF_PAGE_SIZE);
+    if (offset <= IMAGE_ROOM - PF_PAGE_SIZE)
+        memcpy(page, file->bytes + offset, PF_PAGE_SIZE);
     return PF_OK;
 }
 
@@ -68,7 +63,7 @@ static void check_figures(const struct check_summary *sum, struct walk *walk,
     }
 }
 
-static void run(const struct pf_header *header, struct file *file, const uint8_t *meta)
+static void run(const struct pf_header *header, struct file *file, struct input meta)
 {
     struct walk *walk = NULL;
     struct check_summary sum;
@@ -77,8 +72,8 @@ static void run(const struct pf_header *header, struct file *file, const uint8_t
                                       .read_ctx = file,
                                       .header = *header,
                                       .file_bytes = file->size,
-                                      .edgemeta = meta,
-                                      .edgemeta_length = meta != NULL ? 24 : 0,
+                                      .edgemeta = meta.left > 0 ? meta.at : NULL,
+                                      .edgemeta_length = meta.left,
                                       .finding = look_at,
                                       .finding_ctx = &findings};
 
@@ -90,21 +85,23 @@ static void run(const struct pf_header *header, struct file *file, const uint8_t
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct input in = {data, size};
     struct pf_header fresh;
     struct pf_header header;
+    struct image image;
     uint8_t bytes[PF_HEADER_SIZE];
 
-    if (size < PF_HEADER_SIZE)
-        return 0;
+    image_make(&image, &in);
     header_init(&fresh);
     header_encode(&fresh, bytes);
-    memcpy(bytes + HDR_EDGE_DATA, data + HDR_EDGE_DATA, 8);
-    memcpy(bytes + HDR_ROOT_INDEX, data + HDR_ROOT_INDEX, 24);
-    if (header_decode(bytes, sizeof(bytes), &header) != PF_OK)
-        return 0;
-    struct file file = {data, size, 0};
-    const bool with_meta = size >= PF_HEADER_SIZE + 24 && data[HDR_FLAGS] != 0;
-    /* page 1 is never read: it has room for a side file */
-    run(&header, &file, with_meta ? data + PF_HEADER_SIZE : NULL);
+    memcpy(bytes + HDR_EDGE_DATA, image.bytes + HDR_EDGE_DATA, 8);
+    memcpy(bytes + HDR_ROOT_INDEX, image.bytes + HDR_ROOT_INDEX, 24);
+    if (image.size > 4 * IMAGE_ROOM)
+        image.size = 4 * IMAGE_ROOM;
+    if (header_decode(bytes, sizeof(bytes), &header) == PF_OK) {
+        struct file file = {image.bytes, image.size, 0};
+
+        run(&header, &file, in);
+    }
     return 0;
 }
