@@ -125,7 +125,7 @@ int main(int argc, char **argv)
         failed += !mended;
         printf("%sok %d - %s\n", mended ? "" : "not ", i + 2, finds[i]->d_name);
     }
-    printf("# %s: %d inputs of the corpus, %d kept finds\n", argv[1], seeds, kept);
+    printf("#= %s: %d inputs of the corpus, %d kept finds\n", argv[1], seeds, kept);
     list_free(corpus, seeds);
     list_free(finds, kept);
     return failed > 0;
