@@ -415,8 +415,10 @@ static void see_it_end(struct probe *p)
 
 static void use_mount(struct probe *p, uint64_t before)
 {
+    say_said(p); /* at the mount: a list that is corrupt further down is found later */
     p->out->mounted = true;
-    p->out->writable = is_rw(p);
+    p->out->writable = (p->mode == MODE_DEFAULT || p->mode == MODE_WALK) &&
+                       strstr(p->text, ": mounted read-only: ") == NULL;
     look_around(p);
     run_check(p);
     make_snapshot(p);

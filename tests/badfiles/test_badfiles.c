@@ -191,7 +191,7 @@ static void run_plan(struct plan *plan, const char *what)
         assert_int_equal(status, 0);
     }
     print_message(
-        "# bad files, %s: %u run, %u mounted, %u of them writable; a daemon took "
+        "#= bad files, %s: %u run, %u mounted, %u of them writable; a daemon took "
         "%" PRIu64 " kB at most\n",
         what, plan->count, atomic_load(&plan->desk->mounted),
         atomic_load(&plan->desk->writable),
