@@ -219,6 +219,21 @@ static bool nothing_happened(struct run *run)
     return false;
 }
 
+/* Only calls that were broken off are begun again; everything else that should have
+ * changed the disk, or made changes durable, is in somebody's answer. (A group answers
+ * for its last operation only.) */
+static void check_silence(struct run *run, const struct fault_plan *plan, char letter,
+                          uint64_t faults_before)
+{
+    const enum fd_call kind = run->disk.failed.kind;
+    const bool goes_on =
+        plan->error == FD_SHORT ||
+        (plan->error == EINTR && (kind == FD_WRITE || kind == FD_TRUNCATE));
+
+    if (run->disk.faults > faults_before && kind >= FD_WRITE && !goes_on && letter != 'g')
+        complain(run, "a failed change of the disk is in nobody's answer");
+}
+
 static void arm(struct test *t, const struct fault_plan *plan)
 {
     snprintf(t->judge.label, sizeof(t->judge.label),
@@ -267,8 +282,11 @@ static bool play(struct test *t, const struct fault_plan *plan)
     arm(t, plan);
     for (size_t i = 0; letters[i] != '\0' && !judge_is_done(run->judge); i++) {
         snprintf(run->where, sizeof(run->where), "operation %zu (%c)", i + 1, letters[i]);
+        const uint64_t faults_before = run->disk.faults;
         const enum run_result result = script_operation(run, letters[i]);
 
+        if (result == RUN_DONE)
+            check_silence(run, plan, letters[i], faults_before);
         if (result == RUN_FAILED) {
             failed = true;
             if (!after_failure(t, plan))

@@ -334,6 +334,33 @@ static void a_broken_list_makes_scratch_read_only(void **state)
     assert_non_null(strstr(info.reason, "the free list is corrupt"));
 }
 
+/* ---- others who have the file ---- */
+
+/* Busy stores never come to rest: the question is asked when the journal is full. */
+static void a_busy_store_finds_out_who_else_has_the_file(void **state)
+{
+    struct scratch *t = *state;
+    const struct pf_options with_syncs = {.no_sync = false};
+    struct pf_info info;
+    uint64_t id;
+    int changes = 0;
+
+    assert_ok(pf_create(t->db, 300));
+    scratch_open(t, &with_syncs);
+    store_set_journal_size(t->store, 64 * 1024);
+    pf_info_get(t->store, &info);
+    if (strstr(info.lock, "no leases") != NULL)
+        skip();
+    const int fd = open(t->db, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    while (pf_writable(t->store) && changes++ < 1000)
+        assert_ok(pf_page_alloc(t->store, &id, NULL));
+    assert_false(pf_writable(t->store));
+    pf_info_get(t->store, &info);
+    assert_non_null(strstr(info.reason, "the file was opened in"));
+    close(fd);
+}
+
 /* ---- journals by hand ---- */
 
 /* A journal of one record that gives one sector new content. */
@@ -493,6 +520,7 @@ int main(void)
         SCRATCH_TEST(a_finding_about_the_list_says_where_it_was_met),
         SCRATCH_TEST(a_change_that_must_know_the_list_latches_on_a_broken_one),
         SCRATCH_TEST(a_broken_list_makes_scratch_read_only),
+        SCRATCH_TEST(a_busy_store_finds_out_who_else_has_the_file),
         SCRATCH_TEST(a_journal_says_what_it_was_written_for),
         SCRATCH_TEST(a_record_never_reaches_behind_the_journals_end),
         SCRATCH_TEST(the_pages_of_a_refused_journal_are_named),
