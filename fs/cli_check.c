@@ -251,6 +251,8 @@ int cli_check(int argc, char **argv)
     check.out.format->begin(&check.out);
     status = run(&check);
     put_advice(&check, status);
+    if (cli_flush() != 0) /* may wait long for its reader: signals are heard until then */
+        status |= CHECK_FAILED;
     follow_stop(check.follow);
-    return cli_flush() == 0 ? status : status | CHECK_FAILED;
+    return status;
 }

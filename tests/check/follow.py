@@ -48,7 +48,7 @@ class Held:
                                         stdout=subprocess.PIPE, stderr=stderr,
                                         pipesize=PIPE_BYTES, env=environment)
         end = time.monotonic() + 30
-        while self.held_bytes() < PIPE_BYTES:
+        while self.held_bytes() < PIPE_BYTES or not self.is_held():
             if time.monotonic() > end or self.process.poll() is not None:
                 raise AssertionError("the pipe was never filled")
             time.sleep(0.01)
@@ -56,6 +56,11 @@ class Held:
     def held_bytes(self):
         answer = fcntl.ioctl(self.process.stdout, termios.FIONREAD, b"\0\0\0\0")
         return struct.unpack("i", answer)[0]
+
+    def is_held(self):
+        """A pipe that is just full holds nobody yet."""
+        with open(f"/proc/{self.process.pid}/wchan", encoding="ascii") as file:
+            return "pipe" in file.read()
 
     def is_pending(self, number):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:

@@ -245,7 +245,8 @@ static bool read_list(struct bench *b, struct level *level)
         violation(b, "%s", b->oracle.finding);
         return false;
     }
-    qsort(b->oracle.free_ids, b->oracle.free_count, sizeof(uint64_t), compare_ids);
+    if (b->oracle.free_count > 0)
+        qsort(b->oracle.free_ids, b->oracle.free_count, sizeof(uint64_t), compare_ids);
     for (size_t i = 0; i < b->oracle.free_count; i++)
         if (b->kept[b->oracle.free_ids[i]])
             violation(b, "page %" PRIu64 " of the graph is free", b->oracle.free_ids[i]);

@@ -29,6 +29,7 @@ import time
 RESULT = re.compile(r"^(not )?ok\b\s*\d*\s*-?\s*(.*?)\s*$")
 SKIP = re.compile(r"#\s*skip\b\s*(.*)$", re.IGNORECASE)
 FIGURE = re.compile(r"^#= (.*)$", re.MULTILINE)
+NOTHING = re.compile(r"^1\.\.0\s*#\s*skip\b\s*(.*)$", re.IGNORECASE | re.MULTILINE)
 PLAN = re.compile(r"^\s*1\.\.(\d+)")
 
 
@@ -58,6 +59,9 @@ def count_cases(outcome, text, status):
                 outcome.failed.append(name)
             else:
                 outcome.passed += 1
+    nothing = NOTHING.search(text)
+    if nothing and status == 0:
+        outcome.skipped.append(nothing.group(1) or "the whole program")
     seen = outcome.passed + len(outcome.failed) + len(outcome.skipped)
     if seen == 0:
         outcome.failed.append(f"(no test case was reported; {describe(status)})")
