@@ -651,7 +651,7 @@ static void a_page_is_read_wholly_old_or_wholly_new(void **state)
     r.page_id = 5;
     for (int i = 0; i < READERS; i++)
         assert_int_equal(pthread_create(&readers[i], NULL, read_again_and_again, &r), 0);
-    rewrite(&r, figure(2000, 50000, 500000));
+    rewrite(&r, figure(2000, 20000, 500000));
     atomic_store(&r.over, true);
     for (int i = 0; i < READERS; i++)
         assert_int_equal(pthread_join(readers[i], NULL), 0);
@@ -697,7 +697,7 @@ static void a_page_read_while_a_shrink_takes_it_is_there_or_not(void **state)
     e.store = t->store;
     for (int i = 0; i < READERS; i++)
         assert_int_equal(pthread_create(&readers[i], NULL, read_at_the_end, &e), 0);
-    for (unsigned n = figure(300, 3000, 30000); n > 0; n--) {
+    for (unsigned n = figure(300, 1000, 30000); n > 0; n--) {
         assert_ok(pf_pages_alloc(t->store, 10, ids, NULL));
         assert_ok(pf_sync(t->store));
         free_range(t->store, 2, 10);
