@@ -139,7 +139,7 @@ def main():
     if core.branches == 0:
         print("nothing was run", file=sys.stderr)
         return 1
-    print(f"coverage: core {core.line_rate():.1f} % of lines, {core.branch_rate():.1f} % of "
+    print(f"#= coverage: core {core.line_rate():.1f} % of lines, {core.branch_rate():.1f} % of "
           f"{core.branches} branches ({core.left_out} not counted); fs {fs.line_rate():.1f} % "
           f"of lines, {fs.branch_rate():.1f} % of branches")
     return 0 if core.branch_rate() >= arguments.least else 1
