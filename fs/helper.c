@@ -75,7 +75,9 @@ static char receive_request(int socket, int *out_fd)
     *out_fd = -1;
     if (header != NULL && header->cmsg_type == SCM_RIGHTS)
         memcpy(out_fd, CMSG_DATA(header), sizeof(*out_fd));
-    return n == 1 ? request : 0;
+    if (n != 1)
+        request = 0;
+    return request;
 }
 
 /* ---- the helper ---- */
