@@ -59,8 +59,9 @@ static pf_err check_growth(pf_store *store, uint64_t grow)
         return PF_OK;
     if (grow > PF_MAX_PAGE_ID - store->total_pages)
         return PF_E_MAX_PAGES;
-    if (store->max_pages != 0 && (store->total_pages >= store->max_pages ||
-                                  grow > store->max_pages - store->total_pages))
+    const uint64_t max_pages = atomic_load(&store->max_pages);
+    if (max_pages != 0 &&
+        (store->total_pages >= max_pages || grow > max_pages - store->total_pages))
         return PF_E_LIMIT;
     return reserve_growth(store, store->total_pages + grow);
 }

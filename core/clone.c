@@ -88,7 +88,7 @@ pf_err pf_clone(pf_store *store, pf_store **out_clone)
     if (err == PF_OK) {
         pthread_mutex_lock(&store->lock);
         err = copy_pins(store, clone);
-        clone->max_pages = store->max_pages;
+        atomic_store(&clone->max_pages, atomic_load(&store->max_pages));
         pthread_mutex_unlock(&store->lock);
         clone->pending.last_lsn = ++clone->lsn;
     }

@@ -280,7 +280,7 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
     store->probe_fd = write ? fd : -1;
     store->name_holder = o->options->name_holder;
     store->name_holder_ctx = o->options->name_holder_ctx;
-    store->max_pages = o->options->max_pages;
+    atomic_store(&store->max_pages, o->options->max_pages);
     read_edgemeta(o, store);
     *out_store = store;
     return PF_OK;

@@ -138,7 +138,5 @@ void store_set_journal_size(pf_store *store, uint64_t bytes)
 
 void pf_set_max_pages(pf_store *store, uint64_t max_pages)
 {
-    pthread_mutex_lock(&store->lock);
-    store->max_pages = max_pages;
-    pthread_mutex_unlock(&store->lock);
+    atomic_store(&store->max_pages, max_pages);
 }

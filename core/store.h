@@ -60,7 +60,7 @@ struct pf_store {
     struct pf_header header;
     uint64_t total_pages;
     uint64_t file_size;
-    uint64_t max_pages;
+    atomic_uint_least64_t max_pages; /* set whatever lock others hold */
     uint64_t lsn;
     struct batch pending; /* changes no leader has taken yet */
     /* commit */
