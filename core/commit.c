@@ -25,6 +25,7 @@
 
 #include "lock.h"
 #include "sectors.h"
+#include "walk.h"
 
 enum {
     LARGE_IMAGES = 8192, /* 32 MiB of pages: commit before more is added */
@@ -466,9 +467,12 @@ pf_err commit_reserve(pf_store *store, uint64_t images)
                          FIXED_BYTES + (pending + images) * IMAGE_BYTES > j->capacity)))
         err = wait_locked(store, store->lsn);
     const uint64_t left = store->pending.images.count;
+    const uint64_t pages = walk_file_pages(store->file_size);
     pthread_mutex_unlock(&store->lock);
-    if (err == PF_OK && store->total_pages > PF_FIRST_PAGE)
-        err = reserve_growth(store, store->total_pages); /* a last page that is short */
+    /* a last page that is short; what lacks whole pages is left alone (repair.c) */
+    const uint64_t total = store->total_pages < pages ? store->total_pages : pages;
+    if (err == PF_OK && total > PF_FIRST_PAGE)
+        err = reserve_growth(store, total);
     if (err != PF_OK || j->place == NULL)
         return err;
     const uint64_t need = JOURNAL_START + FIXED_BYTES + (left + images) * IMAGE_BYTES;

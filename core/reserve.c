@@ -34,12 +34,24 @@ static pf_err ask_for_growth(pf_store *store, uint64_t end)
     return end <= size ? PF_OK : ask_for_room(store, end - size);
 }
 
+/* File systems give what they have before they say that it is not enough, and then all
+ * others lack it: do not ask for a lot where it cannot be had. */
+static pf_err ask_before_a_lot(pf_store *store, uint64_t length)
+{
+    uint64_t room = 0;
+    if (length <= CHUNK_MAX || dev_room(store->db, &room) != PF_OK)
+        return PF_OK;
+    return length <= room ? PF_OK : PF_E_NO_SPACE;
+}
+
 static pf_err reserve_range(pf_store *store, uint64_t offset, uint64_t length)
 {
     bool done = true;
     if (store->cannot_reserve)
         return ask_for_room(store, length);
-    const pf_err err = dev_reserve(store->db, offset, length, &done);
+    pf_err err = ask_before_a_lot(store, length);
+    if (err == PF_OK)
+        err = dev_reserve(store->db, offset, length, &done);
     if (err != PF_OK || done)
         return err;
     pthread_mutex_lock(&store->lock);

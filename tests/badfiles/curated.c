@@ -510,6 +510,12 @@ static void tour_vast(struct tour *t)
     for (unsigned bits = 20; bits < 64; bits++)
         if (next(t, BASE_GRAPH, "claims-2-to-the-%u-pages", bits))
             v3_put64(db_bytes(t) + V3_AT_TOTAL, (uint64_t)1 << bits);
+    for (unsigned bits = 8; bits < 64;
+         bits += 2) /* a repair must not make room for them */
+        if (next(t, BASE_LIST, "claims-2-to-the-%u-pages-and-no-list", bits)) {
+            v3_put64(db_bytes(t) + V3_AT_TOTAL, (uint64_t)1 << bits);
+            bad_page(t->s, LIST_OLDEST)[V3_TRUNK_SUM] ^= 1;
+        }
     for (unsigned bits = 20; bits < 31; bits++)
         if (next(t, BASE_GRAPH, "has-2-to-the-%u-pages", bits)) {
             v3_put64(db_bytes(t) + V3_AT_TOTAL, (uint64_t)1 << bits);
