@@ -416,9 +416,25 @@ static void a_failing_call_loses_nothing_acknowledged(void **state)
     assert_true(enough);
 }
 
+static void a_store_that_changed_nothing_leaves_the_disk_alone(void **state)
+{
+    struct test t;
+
+    (void)state;
+    test_init(&t);
+    assert_true(script_prepare(&t.script, &t.run, 1));
+    assert_true(script_begin(&t.script, &t.run, 0));
+    assert_ok(pf_close(t.run.store));
+    t.run.store = NULL;
+    assert_u64(0, t.run.disk.changes);
+    script_clear(&t.script);
+    test_clear(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_store_that_changed_nothing_leaves_the_disk_alone),
         cmocka_unit_test(a_failing_call_loses_nothing_acknowledged),
     };
 

@@ -425,6 +425,26 @@ static void a_journal_says_what_it_was_written_for(void **state)
     }
 }
 
+static void the_sum_field_of_a_sector_without_base_is_zero(void **state)
+{
+    static const uint8_t content[SECTOR] = {7};
+    const struct record_sector sectors[] = {
+        {.number = 0,
+         .has_base = true,
+         .base_sum = 0x1122334455667788,
+         .content = content},
+        {.number = 9, .has_base = false, .base_sum = 0x99, .content = content},
+    };
+    struct record_head head = {.salt = 1, .lsn = 1, .db_size = 4208};
+    uint8_t bytes[SECTOR * 4] = {0};
+
+    (void)state;
+    assert_u64(sizeof(bytes) - SECTOR, record_length(2));
+    record_encode(&head, sectors, 2, bytes);
+    assert_u64(0x1122334455667788, v3_get64(bytes + RECORD_HEAD + 8));
+    assert_u64(0, v3_get64(bytes + RECORD_HEAD + RECORD_ENTRY + 8));
+}
+
 static void a_record_never_reaches_behind_the_journals_end(void **state)
 {
     struct journal j = {.used = JOURNAL_START};
@@ -522,6 +542,7 @@ int main(void)
         SCRATCH_TEST(a_broken_list_makes_scratch_read_only),
         SCRATCH_TEST(a_busy_store_finds_out_who_else_has_the_file),
         SCRATCH_TEST(a_journal_says_what_it_was_written_for),
+        SCRATCH_TEST(the_sum_field_of_a_sector_without_base_is_zero),
         SCRATCH_TEST(a_record_never_reaches_behind_the_journals_end),
         SCRATCH_TEST(the_pages_of_a_refused_journal_are_named),
         SCRATCH_TEST(many_pages_of_a_refused_journal_are_named_as_far_as_there_is_room),
