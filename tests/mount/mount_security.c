@@ -237,8 +237,9 @@ static void it_refuses_to_run_setuid_and_setgid(void **state)
         const int status = sh(m, "setpriv --reuid 65534 --regid 65534 --clear-groups "
                                  "./pagefs create \"$D/new.v3\" 10");
         assert_int_equal(status, REFUSED);
-        assert_string_equal(
-            m->err, "pagefs: refuses to run setuid: remove the set-user-ID bit\n");
+        /* a build with coverage adds that it cannot write its counts */
+        assert_non_null(strstr(
+            m->err, "pagefs: refuses to run setuid: remove the set-user-ID bit\n"));
         expect(m, "", "ls new.v3 2> /dev/null; chmod 2755 pagefs");
     }
 }
