@@ -519,7 +519,8 @@ static void find_expected(struct bench *b)
     b->total = b->oracle.total_pages;
     b->free_count = b->oracle.free_count;
     assert_true(b->free_count <= CASE_PAGES);
-    memcpy(b->free_ids, b->oracle.free_ids, b->free_count * sizeof(uint64_t));
+    if (b->free_count > 0)
+        memcpy(b->free_ids, b->oracle.free_ids, b->free_count * sizeof(uint64_t));
     judge_repaired(b, level);
 }
 
