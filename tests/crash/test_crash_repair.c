@@ -84,7 +84,8 @@ static pf_err take_in(struct level *level, pf_err err, pf_store *store,
 {
     if (err == PF_OK && store != NULL) {
         store->edgemeta_length = level->bench->file.meta_length;
-        memcpy(store->edgemeta, level->bench->file.meta, store->edgemeta_length);
+        if (store->edgemeta_length > 0)
+            memcpy(store->edgemeta, level->bench->file.meta, store->edgemeta_length);
         store_set_journal_size(store, 24 * 1024);
         *out_store = store;
     }
@@ -261,8 +262,8 @@ static void judge_list(struct bench *b, struct level *level)
         violation(b, "total_pages %" PRIu64 ", expected %" PRIu64, b->oracle.total_pages,
                   b->total);
     else if (b->oracle.free_count != b->free_count ||
-             memcmp(b->oracle.free_ids, b->free_ids, b->free_count * sizeof(uint64_t)) !=
-                 0)
+             (b->free_count > 0 && memcmp(b->oracle.free_ids, b->free_ids,
+                                          b->free_count * sizeof(uint64_t)) != 0))
         violation(b, "%zu pages are free, not the %zu of an undisturbed repair",
                   b->oracle.free_count, b->free_count);
 }
