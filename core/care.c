@@ -108,10 +108,10 @@ pf_err care_reserve_trunks(pf_store *store, const struct pageset *pages)
 pf_err care_push_downwards(pf_store *store, const struct pageset *pages)
 {
     enum { STRETCH = 4096 };
-    uint64_t ids[STRETCH];
+    uint64_t ids[STRETCH], end = store->total_pages, last;
     pf_err err = PF_OK;
-    for (uint64_t end = store->total_pages; end > 0 && err == PF_OK;) {
-        const uint64_t start = (end - 1) / STRETCH * STRETCH;
+    while (err == PF_OK && pageset_last(pages, end, &last)) {
+        const uint64_t start = last / STRETCH * STRETCH;
         size_t count = 0;
         for (uint64_t id = start; pageset_next(pages, id, &id) && id < end; id++)
             ids[count++] = id;

@@ -227,6 +227,26 @@ static unsigned leaf_find(const struct pageset_leaf *leaf, unsigned from, bool m
     return REGION_PAGES;
 }
 
+/* The last member <= upto; REGION_PAGES = none. */
+static unsigned leaf_find_last(const struct pageset_leaf *leaf, unsigned upto)
+{
+    if (!leaf->dense) {
+        unsigned best = REGION_PAGES;
+        for (unsigned i = 0; i < leaf->count; i++)
+            if (list_of(leaf)[i] <= upto &&
+                (best == REGION_PAGES || list_of(leaf)[i] > best))
+                best = list_of(leaf)[i];
+        return best;
+    }
+    uint64_t mask = ~(uint64_t)0 >> (63 - upto % 64);
+    for (unsigned w = upto / 64 + 1; w-- > 0; mask = ~(uint64_t)0) {
+        const uint64_t word = bits_of(leaf)[w] & mask;
+        if (word != 0)
+            return w * 64 + 63 - (unsigned)__builtin_clzll(word);
+    }
+    return REGION_PAGES;
+}
+
 /* ---- the tree ---- */
 
 /* Where the pointer to this region's leaf is kept, or NULL when no node leads there. */
@@ -560,6 +580,44 @@ bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id)
         region = found + 1;
         place = 0;
     }
+}
+
+/* The last region <= most that has a leaf, below `at`, whose regions begin at `first`. */
+static struct pageset_leaf *last_leaf_below(void *at, unsigned level, uint64_t first,
+                                            uint64_t most, uint64_t *out_region)
+{
+    if (at == NULL || level == 0) {
+        *out_region = first;
+        return at;
+    }
+    const struct node *node = at;
+    struct pageset_leaf *leaf = NULL;
+    for (unsigned way = WAYS; way-- > 0 && leaf == NULL;) {
+        const uint64_t begin = first + ((uint64_t)way << (WAY_BITS * (level - 1)));
+        if (begin <= most)
+            leaf = last_leaf_below(node->child[way], level - 1, begin, most, out_region);
+    }
+    return leaf;
+}
+
+bool pageset_last(const struct pageset *set, uint64_t end, uint64_t *out_id)
+{
+    while (end > 0) {
+        uint64_t found;
+        const uint64_t region = region_of(end - 1);
+        const struct pageset_leaf *leaf =
+            last_leaf_below(set->root, set->height, 0, region, &found);
+        if (leaf == NULL)
+            return false;
+        const unsigned at =
+            leaf_find_last(leaf, found == region ? place_of(end - 1) : REGION_PAGES - 1);
+        if (at < REGION_PAGES) {
+            *out_id = (found << REGION_BITS) | at;
+            return true;
+        }
+        end = found << REGION_BITS;
+    }
+    return false;
 }
 
 uint64_t pageset_next_gap_below(const struct pageset *set, uint64_t from, uint64_t limit)

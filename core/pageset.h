@@ -35,6 +35,8 @@ uint64_t pageset_remove_run(struct pageset *set, uint64_t first, uint64_t count)
 bool pageset_has(struct pageset *set, uint64_t id);
 /* The lowest member >= from; false when there is none. */
 bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id);
+/* The highest member < end; false when there is none. */
+bool pageset_last(const struct pageset *set, uint64_t end, uint64_t *out_id);
 /* The lowest id >= from that is not a member. */
 uint64_t pageset_next_gap(const struct pageset *set, uint64_t from);
 /* The same, but `limit` (>= from) when there is none below it. */

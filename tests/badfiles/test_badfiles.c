@@ -53,6 +53,7 @@ static const char *const kept[] = {
     "claims-2-to-the-51-pages",
     "header-total-ffffffffffffffff-25",
     "claims-2-to-the-30-pages-and-no-list",
+    "claims-2-to-the-62-pages-and-no-list",
     "has-2-to-the-26-pages",
     "list-fine",
 };

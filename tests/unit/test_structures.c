@@ -34,6 +34,9 @@ static void assert_same_members(struct pageset *set, const bool *member)
         id++;
     }
     assert_u64(count, seen);
+    for (uint64_t end = UINT64_MAX; pageset_last(set, end, &id); end = id, seen--)
+        assert_true(id < end && pageset_has(set, id));
+    assert_u64(0, seen);
 }
 
 static void a_page_set_equals_a_naive_set_under_random_operations(void **state)
