@@ -152,15 +152,20 @@ static void reader_reply(struct reader *reader)
 
 /* ---- an allocation's way ---- */
 
-/* How many ids from `at` on count up, or down, by one. */
-static uint64_t run_length(const struct segment *segment, uint64_t at)
+/* A run of ids that count up, or down, by one; of contiguous ones only the first is kept.
+ */
+struct run {
+    uint64_t first, last, length;
+};
+
+static struct run run_at(const struct segment *segment, uint64_t at)
 {
     const uint64_t *const ids = segment->ids + at;
     const uint64_t left = segment->count - at;
     uint64_t length = 1;
 
     if (segment->contiguous)
-        return left;
+        return (struct run){ids[0], ids[0] + (left - 1), left};
     if (left > 1 && ids[1] == ids[0] + 1) {
         while (length < left && ids[length] == ids[0] + length)
             length++;
@@ -168,19 +173,17 @@ static uint64_t run_length(const struct segment *segment, uint64_t at)
         while (length < left && ids[length] == ids[0] - length)
             length++;
     }
-    return length;
+    return (struct run){ids[0], ids[length - 1], length};
 }
 
 static void note_transitions(struct fsctx *ctx, const struct segment *segment)
 {
-    uint64_t length;
+    struct run run;
 
-    for (uint64_t i = 0; i < segment->count; i += length) {
-        length = run_length(segment, i);
-        const bool down =
-            !segment->contiguous && length > 1 && segment->ids[i + 1] < segment->ids[i];
-        transitions_note(ctx->transitions, segment->ids[i] - (down ? length - 1 : 0),
-                         length);
+    for (uint64_t i = 0; i < segment->count; i += run.length) {
+        run = run_at(segment, i);
+        transitions_note(ctx->transitions, run.first < run.last ? run.first : run.last,
+                         run.length);
     }
 }
 
@@ -205,15 +208,12 @@ static pf_err allocation_execute(struct fsctx *ctx, struct change *change)
 static void report_success(struct fsctx *ctx, const struct stream *s,
                            const struct segment *segment)
 {
-    uint64_t length;
+    struct run run;
 
     last_error_note(ctx->last_error, s->node, "", REPORT_NO_ID, PF_OK);
-    for (uint64_t i = 0; i < segment->count; i += length) {
-        length = run_length(segment, i);
-        const uint64_t first = segment->ids[segment->contiguous ? 0 : i];
-        const uint64_t last =
-            segment->contiguous ? first + (length - 1) : segment->ids[i + length - 1];
-        report_pages(ctx, "alloc", first, last, &s->actor);
+    for (uint64_t i = 0; i < segment->count; i += run.length) {
+        run = run_at(segment, i);
+        report_pages(ctx, "alloc", run.first, run.last, &s->actor);
     }
 }
 
