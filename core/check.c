@@ -173,17 +173,11 @@ static uint64_t next_known(const struct check *check, uint64_t from)
     return next;
 }
 
-static bool is_cancelled(const struct check *check)
-{
-    return check->in->cancel != NULL &&
-           atomic_load_explicit(check->in->cancel, memory_order_relaxed);
-}
-
 /* Runs of pages that neither set has; whole regions are passed at once. */
 static void find_leaks(struct check *check)
 {
     uint64_t id = PF_FIRST_PAGE;
-    while (id < check->end && !is_cancelled(check)) {
+    while (id < check->end && !is_cancelled(check->in->cancel)) {
         const uint64_t gap =
             pageset_next_gap(check->free, walk_next_gap(check->walk, id));
         if (gap != id) { /* it may be in the other set */
@@ -202,7 +196,7 @@ static void find_leaks(struct check *check)
 static void find_used_free(struct check *check)
 {
     uint64_t id = 0;
-    while (pageset_next(check->free, id, &id) && !is_cancelled(check)) {
+    while (pageset_next(check->free, id, &id) && !is_cancelled(check->in->cancel)) {
         if (walk_use(check->walk, id, NULL) != USE_NONE) {
             report_run(check, PF_FINDING_FREE_BUT_USED, id, id + 1, "free or in use",
                        "both");
@@ -250,7 +244,7 @@ static pf_err check_all(struct check *check)
     check->end = larger(check->sum.total_pages, check->sum.file_pages);
     find_used_free(check);
     find_leaks(check);
-    return is_cancelled(check) ? PF_E_CANCELLED : PF_OK;
+    return is_cancelled(check->in->cancel) ? PF_E_CANCELLED : PF_OK;
 }
 
 pf_err check_run(const struct check_input *input, struct check_summary *out_summary,
@@ -258,7 +252,7 @@ pf_err check_run(const struct check_input *input, struct check_summary *out_summ
 {
     struct check check = {.in = input};
     check.sum.total_pages = effective_total(input->header.total_pages);
-    check.sum.file_pages = larger(walk_file_pages(input->file_bytes), PF_FIRST_PAGE);
+    check.sum.file_pages = larger(pf_file_pages(input->file_bytes), PF_FIRST_PAGE);
     check.sum.in_use = PF_FIRST_PAGE;
     check.sum.right_total = check.sum.total_pages;
     pf_err err = check_all(&check);

@@ -117,11 +117,6 @@ static pf_err visit_block(struct free_walk *walk, uint64_t page_id, uint64_t *ne
     return err;
 }
 
-static bool is_cancelled(const struct check_input *in)
-{
-    return in->cancel != NULL && atomic_load_explicit(in->cancel, memory_order_relaxed);
-}
-
 /* Each trunk is new to the set, or the walk ends: so it ends. */
 pf_err check_free_list(const struct check_input *input, uint64_t file_pages,
                        struct pageset *free_pages, bool *out_intact)
@@ -138,7 +133,8 @@ pf_err check_free_list(const struct check_input *input, uint64_t file_pages,
     walk->last_number = TRUNK_MAX_NUMBER + 1;
     walk->intact = true;
     for (uint64_t next = head; next != 0 && err == PF_OK;)
-        err = is_cancelled(input) ? PF_E_CANCELLED : visit_block(walk, next, &next);
+        err =
+            is_cancelled(input->cancel) ? PF_E_CANCELLED : visit_block(walk, next, &next);
     if (err == PF_OK && walk->intact && walk->free_total != free_pages->count)
         report_number(walk, head, "a free total of", free_pages->count, walk->free_total);
     *out_intact = err == PF_OK && walk->intact;

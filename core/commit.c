@@ -25,7 +25,6 @@
 
 #include "lock.h"
 #include "sectors.h"
-#include "walk.h"
 
 enum {
     LARGE_IMAGES = 8192, /* 32 MiB of pages: commit before more is added */
@@ -467,7 +466,7 @@ pf_err commit_reserve(pf_store *store, uint64_t images)
                          FIXED_BYTES + (pending + images) * IMAGE_BYTES > j->capacity)))
         err = wait_locked(store, store->lsn);
     const uint64_t left = store->pending.images.count;
-    const uint64_t pages = walk_file_pages(store->file_size);
+    const uint64_t pages = pf_file_pages(store->file_size);
     pthread_mutex_unlock(&store->lock);
     /* a last page that is short; what lacks whole pages is left alone (repair.c) */
     const uint64_t total = store->total_pages < pages ? store->total_pages : pages;

@@ -53,6 +53,8 @@ void dev_close(struct pf_file *file);
 
 /* A file that owns `fd`. */
 PF_CHECK pf_err dev_file_new(int fd, struct pf_file **out_file);
+/* May this process not write so far into a file? (ulimit -f) */
+bool dev_file_over_limit(uint64_t end);
 /* A file in memory, holes included, of `size` bytes; every byte reads as `base` has it
  * (zeros without one). `base` is never written and is owned by the new file. */
 PF_CHECK pf_err dev_mem_new(struct pf_file *base, uint64_t size,

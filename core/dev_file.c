@@ -37,9 +37,7 @@ static int fd_truncate(struct pf_file *file, uint64_t size)
     return ftruncate(fd_of(file), (off_t)size) == 0 ? 0 : -errno;
 }
 
-/* fallocate() that keeps the size does not ask for the limit on the size of files
- * (ulimit -f); the write that relies on it will. */
-static bool is_over_limit(uint64_t end)
+bool dev_file_over_limit(uint64_t end)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
@@ -48,7 +46,9 @@ static bool is_over_limit(uint64_t end)
 
 static int fd_reserve(struct pf_file *file, uint64_t offset, uint64_t length)
 {
-    if (is_over_limit(offset + length))
+    /* fallocate() that keeps the size does not ask for it; the write that relies on this
+     * will */
+    if (dev_file_over_limit(offset + length))
         return -EFBIG;
     return fallocate(fd_of(file), FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length) == 0
                ? 0

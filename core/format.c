@@ -132,6 +132,13 @@ pf_err pf_page_offset(uint64_t page_id, uint64_t *out_offset)
     return PF_OK;
 }
 
+uint64_t pf_file_pages(uint64_t file_bytes)
+{
+    if (file_bytes <= PF_HEADER_SIZE)
+        return 1;
+    return 2 + (file_bytes - PF_HEADER_SIZE - 1) / PF_PAGE_SIZE;
+}
+
 uint64_t pf_checksum(const void *bytes, size_t length)
 {
     return XXH3_64bits(bytes, length);

@@ -116,7 +116,7 @@ pf_err graph_window_new(pf_store *store, struct window **out_window,
     pthread_mutex_lock(&store->lock);
     *out_file_bytes = store->file_size;
     pthread_mutex_unlock(&store->lock);
-    return window_new(fetch, store, walk_file_pages(*out_file_bytes), out_window);
+    return window_new(fetch, store, pf_file_pages(*out_file_bytes), out_window);
 }
 
 /* What the walk and the check start from, with a window to read through. */

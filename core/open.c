@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,13 +69,6 @@ static int reopen(const struct opening *o, int flags)
 
 /* ---- reasons not to write; each returns false and says why ---- */
 
-static bool is_over_limit(const struct opening *o)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-           (uint64_t)o->st.st_size > limit.rlim_cur;
-}
-
 static bool place_is_writable(struct opening *o, int fd)
 {
     if (fd < 0)
@@ -87,7 +79,7 @@ static bool place_is_writable(struct opening *o, int fd)
                   "the directory of the file, where its journal would be, is not "
                   "writable: %s",
                   strerror(errno));
-    else if (is_over_limit(o))
+    else if (dev_file_over_limit((uint64_t)o->st.st_size))
         store_say(o->reason,
                   "the file is longer than this process may write (ulimit -f)");
     else if (o->st.st_nlink > 1)
@@ -276,7 +268,7 @@ static pf_err attempt(struct opening *o, bool write, pf_store **out_store)
     if (err != PF_OK || store == NULL)
         return err;
     memcpy(store->lock_text, lock_text, sizeof lock_text);
-    store->wal_unclean = !wal_is_clean(o);
+    store->wal_unclean = !write && !wal_is_clean(o); /* claim() has looked, to write */
     store->probe_fd = write ? fd : -1;
     store->name_holder = o->options->name_holder;
     store->name_holder_ctx = o->options->name_holder_ctx;

@@ -370,6 +370,8 @@ PF_CHECK pf_err pf_repair(const char *path, const struct pf_repair_options *opti
 /* Byte offset of a page in the file. PF_E_RANGE when it would not fit a file
  * offset. Section 2. */
 PF_CHECK pf_err pf_page_offset(uint64_t page_id, uint64_t *out_offset);
+/* Pages that begin inside a file of this length, page 0 included. Section 2. */
+uint64_t pf_file_pages(uint64_t file_bytes);
 /* Copy a page as it is now, pending changes included, into `page` (PF_PAGE_SIZE
  * bytes). Page 0 has PF_HEADER_SIZE bytes, the rest of `page` is zeroed; so are
  * bytes that an unpadded last page lacks. PF_E_NO_PAGE, PF_E_IO, PF_E_STALE. */

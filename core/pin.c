@@ -7,8 +7,8 @@
 static pf_err pin_begin(pf_store *store)
 {
     pthread_mutex_lock(&store->lock);
-    pf_err err = store->mode == PF_MODE_RO || store->failed ? PF_E_READ_ONLY
-                                                            : query_list_locked(store);
+    pf_err err =
+        store_is_writable_locked(store) ? query_list_locked(store) : PF_E_READ_ONLY;
     if (err != PF_OK)
         pthread_mutex_unlock(&store->lock);
     return err;

@@ -83,10 +83,7 @@ static pf_err read_header(pf_store *store, char *reason)
  * has. */
 static uint64_t list_limit(const pf_store *store)
 {
-    const uint64_t in_file =
-        store->disk_size <= PF_HEADER_SIZE
-            ? PF_FIRST_PAGE
-            : 1 + (store->disk_size - PF_HEADER_SIZE + PF_PAGE_SIZE - 1) / PF_PAGE_SIZE;
+    const uint64_t in_file = pf_file_pages(store->disk_size);
     const uint64_t limit = in_file < store->total_pages ? in_file : store->total_pages;
     return effective_total(limit);
 }

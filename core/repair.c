@@ -49,7 +49,7 @@ static pf_err clear_trunks(const struct plan *p, pf_store *store,
     uint64_t id = 0, file_bytes;
     pf_err err = graph_window_new(store, &window, &file_bytes);
     for (; err == PF_OK && pageset_next(pages, id, &id); id++) {
-        err = plan_is_cancelled(p) ? PF_E_CANCELLED : window_read(window, id, page);
+        err = is_cancelled(p->cancel) ? PF_E_CANCELLED : window_read(window, id, page);
         if (err == PF_OK)
             err = clear_trunk(store, id, page);
     }
@@ -96,11 +96,11 @@ static pf_err take_portion(const struct pageset *pages, uint64_t start, uint64_t
                            struct pageset *out)
 {
     pf_err err = PF_OK;
+    uint64_t id = start, stop;
     bool added;
-    for (uint64_t id = start; pageset_next(pages, id, &id) && id < end; id++) {
-        err = pageset_add(out, id, &added);
-        if (err != PF_OK)
-            break;
+    for (; err == PF_OK && pageset_next(pages, id, &id) && id < end; id = stop) {
+        stop = pageset_next_gap_below(pages, id, end);
+        err = pageset_add_run(out, id, stop - id, &added);
     }
     return err;
 }
@@ -124,15 +124,13 @@ static pf_err free_portion(const struct plan *p, pf_store *store, uint64_t start
 /* From the end of the file, so that the lowest page comes out first. */
 static pf_err free_leaked(const struct plan *p, pf_store *store)
 {
-    const uint64_t pages = walk_file_pages(store->disk_size);
     pf_err err = PF_OK;
-    if (p->additions.count == 0)
-        return PF_OK;
-    for (uint64_t n = pages / p->portion + 1; n > 0 && err == PF_OK; n--) {
-        if (plan_is_cancelled(p))
-            err = PF_E_CANCELLED;
-        else
-            err = free_portion(p, store, (n - 1) * p->portion, n * p->portion);
+    uint64_t end = UINT64_MAX, last;
+    while (err == PF_OK && pageset_last(&p->additions, end, &last)) {
+        const uint64_t start = last / p->portion * p->portion;
+        err = is_cancelled(p->cancel) ? PF_E_CANCELLED
+                                      : free_portion(p, store, start, last + 1);
+        end = start;
     }
     return err;
 }

@@ -43,7 +43,6 @@ struct plan {
 PF_CHECK pf_err plan_make(struct plan *plan, pf_store *store,
                           const struct pf_watch *watch);
 void plan_clear(struct plan *plan);
-bool plan_is_cancelled(const struct plan *plan);
 
 /* pf_repair() through a door. */
 PF_CHECK pf_err repair_run(const struct repair_door *door,

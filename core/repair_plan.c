@@ -10,12 +10,7 @@
 #include "replay.h"
 #include "store.h"
 
-enum { POLL_PAGES = 1 << 16 }; /* between two looks at `cancel` */
-
-bool plan_is_cancelled(const struct plan *p)
-{
-    return p->cancel != NULL && atomic_load_explicit(p->cancel, memory_order_relaxed);
-}
+enum { POLL_PAGES = 1 << 16 }; /* at most, between two looks at `cancel` */
 
 __attribute__((format(printf, 2, 3))) static void say(struct plan *p, const char *format,
                                                       ...)
@@ -102,7 +97,7 @@ static void plan_total(struct plan *p, const struct pf_check_summary *summary)
 /* Pages that can be free: those that the file has. */
 static uint64_t free_limit(const struct plan *p, const pf_store *store)
 {
-    const uint64_t in_file = walk_file_pages(store->file_size);
+    const uint64_t in_file = pf_file_pages(store->file_size);
     return in_file < p->total_pages ? in_file : p->total_pages;
 }
 
@@ -115,7 +110,7 @@ static pf_err read_list(const struct plan *p, pf_store *store, struct pageset *p
                                 .file_bytes = store->file_size,
                                 .cancel = p->cancel};
     pf_header_get(store, &input.header);
-    return check_free_list(&input, walk_file_pages(store->file_size), pages, &intact);
+    return check_free_list(&input, pf_file_pages(store->file_size), pages, &intact);
 }
 
 /* The trunks of the chain. One with a wrong sum or without its magic still may know the
@@ -125,12 +120,12 @@ static pf_err find_old_trunks(const struct plan *p, pf_store *store, struct page
     uint8_t page[PF_PAGE_SIZE];
     struct pageset seen = {0};
     uint64_t id = store->header.free_page_list_head, stored, computed;
-    const uint64_t limit = walk_file_pages(store->file_size);
+    const uint64_t limit = pf_file_pages(store->file_size);
     bool is_new = true;
     pf_err err = PF_OK;
     while (err == PF_OK && id >= PF_FIRST_PAGE && id < limit &&
            !pf_page_is_used(store, id)) {
-        err = plan_is_cancelled(p) ? PF_E_CANCELLED : pageset_add(&seen, id, &is_new);
+        err = is_cancelled(p->cancel) ? PF_E_CANCELLED : pageset_add(&seen, id, &is_new);
         if (err != PF_OK || !is_new || graph_read_page(store, id, page) != PF_OK)
             break;
         if (pf_trunk_sums(id, page, &stored, &computed))
@@ -161,22 +156,17 @@ static uint64_t drop_used(pf_store *store, struct pageset *pages)
 static pf_err collect_run(const struct plan *p, const struct pageset *free_pages,
                           uint64_t id, uint64_t end, struct pageset *out)
 {
-    uint64_t next_free;
-    bool added;
     pf_err err = PF_OK;
-    if (!pageset_next(free_pages, id, &next_free))
-        next_free = end;
-    for (; id < end && err == PF_OK; id++) {
-        if (id == next_free) {
-            id = pageset_next_gap(free_pages, id);
-            if (id >= end)
-                break;
-            if (!pageset_next(free_pages, id, &next_free))
-                next_free = end;
-        }
-        err = pageset_add(out, id, &added);
-        if (id % POLL_PAGES == 0 && plan_is_cancelled(p))
-            err = PF_E_CANCELLED;
+    uint64_t stop;
+    bool added;
+    while (err == PF_OK && (id = pageset_next_gap_below(free_pages, id, end)) < end) {
+        if (!pageset_next(free_pages, id, &stop) || stop > end)
+            stop = end;
+        if (stop - id > POLL_PAGES)
+            stop = id + POLL_PAGES;
+        err = is_cancelled(p->cancel) ? PF_E_CANCELLED
+                                      : pageset_add_run(out, id, stop - id, &added);
+        id = stop;
     }
     return err;
 }
@@ -191,9 +181,8 @@ static pf_err collect_leaked(const struct plan *p, pf_store *store,
     pf_err err = PF_OK;
     while (err == PF_OK && graph_unreached_run(store, id, end, &run)) {
         id = run.first + run.count;
-        err = collect_run(p, free_pages, run.first, id, out);
-        if (plan_is_cancelled(p))
-            err = PF_E_CANCELLED;
+        err = is_cancelled(p->cancel) ? PF_E_CANCELLED
+                                      : collect_run(p, free_pages, run.first, id, out);
     }
     return err;
 }

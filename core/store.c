@@ -100,10 +100,15 @@ void store_say(char *reason, const char *format, ...)
     va_end(args);
 }
 
+bool store_is_writable_locked(const pf_store *store)
+{
+    return store->mode != PF_MODE_RO && !store->failed;
+}
+
 bool pf_writable(pf_store *store)
 {
     pthread_mutex_lock(&store->lock);
-    const bool writable = store->mode != PF_MODE_RO && !store->failed;
+    const bool writable = store_is_writable_locked(store);
     pthread_mutex_unlock(&store->lock);
     return writable;
 }

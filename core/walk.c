@@ -18,8 +18,7 @@ static void progress_set(struct walk *walk, uint64_t done, uint64_t total)
 
 pf_err walk_read(struct walk *walk, uint64_t page_id, uint8_t *page, bool *out_usable)
 {
-    if (walk->in.cancel != NULL &&
-        atomic_load_explicit(walk->in.cancel, memory_order_relaxed))
+    if (is_cancelled(walk->in.cancel))
         return PF_E_CANCELLED;
     const pf_err err = walk->in.read(walk->in.read_ctx, page_id, page);
     walk->totals.pages_read++;
@@ -162,20 +161,13 @@ static pf_err walk_all(struct walk *walk)
     return err == PF_E_CANCELLED ? PF_OK : err;
 }
 
-uint64_t walk_file_pages(uint64_t file_bytes)
-{
-    if (file_bytes <= PF_HEADER_SIZE)
-        return 1;
-    return 2 + (file_bytes - PF_HEADER_SIZE - 1) / PF_PAGE_SIZE;
-}
-
 pf_err walk_run(const struct walk_input *input, struct walk **out_walk)
 {
     struct walk *walk = calloc(1, sizeof *walk);
     if (walk == NULL)
         return PF_E_NO_MEMORY;
     walk->in = *input;
-    walk->file_pages = walk_file_pages(input->file_bytes);
+    walk->file_pages = pf_file_pages(input->file_bytes);
     if (walk->file_pages > PF_MAX_PAGE_ID)
         walk->file_pages = PF_MAX_PAGE_ID;
     pf_err err = leaf_cache_new(&walk->cache);

@@ -34,6 +34,11 @@ struct walk_input {
     const atomic_bool *cancel;    /* or NULL; polled before each read */
 };
 
+static inline bool is_cancelled(const atomic_bool *cancel)
+{
+    return cancel != NULL && atomic_load_explicit(cancel, memory_order_relaxed);
+}
+
 struct walk_totals {
     uint64_t pages;        /* reached, so without pages 0 and 1 */
     uint64_t highest_page; /* reached; 0 = none */
@@ -50,9 +55,6 @@ struct walk_totals {
 };
 
 struct walk; /* opaque; walk_run() makes it, walk_free() ends it */
-
-/* Pages that begin inside a file of this length, page 0 included. */
-uint64_t walk_file_pages(uint64_t file_bytes);
 
 /* Walk everything. A cancelled walk is PF_OK with totals.complete false.
  * PF_E_NO_MEMORY, PF_E_STALE: *out_walk is untouched. */

@@ -96,11 +96,9 @@ static void put_legend(void)
 static uint64_t pages_to_show(const struct fsctx *ctx)
 {
     struct pf_stats stats;
-    uint64_t pages = PF_FIRST_PAGE;
 
     pf_stats_get(ctx->store, &stats);
-    if (stats.file_bytes > PF_HEADER_SIZE)
-        pages = 1 + (stats.file_bytes - PF_HEADER_SIZE + PF_PAGE_SIZE - 1) / PF_PAGE_SIZE;
+    uint64_t pages = pf_file_pages(stats.file_bytes);
     if (pages < PF_FIRST_PAGE)
         pages = PF_FIRST_PAGE;
     if (pages >= stats.total_pages)
