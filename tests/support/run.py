@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Run the test programs of a meson build directory and count single test cases.
 
-usage: run.py [--jobs N] [--suite NAME]... [--label TEXT] BUILD
+usage: run.py [--jobs N] [--suite NAME]... [--test NAME]... [--tmp DIR] [--patient]
+              [--label TEXT] BUILD
 
-Reads what `meson introspect --tests` lists, gives each program a TMPDIR of its own,
-ends it after its timeout, reads its TAP, and prints what failed with the command that
-repeats it. A program that crashes, exits nonzero without a failed case, leaves a mount,
+Reads what `meson introspect --tests` lists, gives each program a TMPDIR of its own (in
+DIR, or /tmp), ends it after its timeout, reads its TAP, and prints what failed with the
+command that repeats it. With --patient no program is ended, and its figures are printed
+when it ends as well. A program that crashes, exits nonzero without a failed case, leaves a mount,
 or reports no case at all counts as one failure. The last line is
 `N passed, N failed, N skipped`; exit status 1 when something failed.
 
@@ -97,9 +99,9 @@ def clean_up(directory):
     return left
 
 
-def run_one(test):
+def run_one(test, options):
     outcome = Outcome(test["name"])
-    tmp = tempfile.mkdtemp(prefix="pt-", dir="/tmp")
+    tmp = tempfile.mkdtemp(prefix="pt-", dir=options.tmp)
     os.chmod(tmp, 0o755)
     started = time.monotonic()
     try:
@@ -116,7 +118,9 @@ def run_one(test):
         clean_up(tmp)
         return outcome
     try:
-        output, _ = process.communicate(timeout=test["timeout"])
+        output, _ = process.communicate(
+            timeout=None if options.patient else test["timeout"]
+        )
         status = process.returncode
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
@@ -140,6 +144,11 @@ def repeat_command(test):
     return " ".join(words + [shlex.quote(c) for c in test["cmd"]])
 
 
+def print_figures(outcome):
+    for figure in FIGURE.findall(outcome.output):
+        print(f"        {figure}", flush=True)
+
+
 def print_table(label, rows):
     """rows: [(test, outcome)]. A test's own suite is the first that it names."""
     suites = {}
@@ -155,54 +164,66 @@ def print_table(label, rows):
             f"{sum(o.seconds for o in outcomes):7.0f}"
         )
         for outcome in outcomes:
-            for figure in FIGURE.findall(outcome.output):
-                print(f"        {figure}")
+            print_figures(outcome)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--suite", action="append", default=[])
-    parser.add_argument("--label", default="")
-    parser.add_argument("build")
-    options = parser.parse_args()
+def wanted_tests(options):
     listing = subprocess.run(
         ["meson", "introspect", "--tests", options.build],
         stdout=subprocess.PIPE,
         check=True,
     )
     tests = json.loads(listing.stdout)
-    if options.suite:
-        wanted = {f"pagefs:{s}" for s in options.suite} | set(options.suite)
-        tests = [t for t in tests if wanted & set(t["suite"])]
+    suites = {f"pagefs:{s}" for s in options.suite} | set(options.suite)
+    if suites or options.test:
+        tests = [t for t in tests if suites & set(t["suite"]) or t["name"] in options.test]
     # whoever is given the longest time takes the longest: those must not come last
-    tests.sort(key=lambda t: -t["timeout"])
+    return sorted(tests, key=lambda t: -t["timeout"])
+
+
+def print_outcome(label, test, outcome):
+    print(
+        f"{label} {outcome.name}: {outcome.passed} passed, "
+        f"{len(outcome.failed)} failed, {len(outcome.skipped)} skipped "
+        f"({outcome.seconds:.1f} s)",
+        flush=True,
+    )
+    for case in outcome.skipped:
+        print(f"    skipped: {case}")
+    if outcome.failed:
+        for line in outcome.output.splitlines():
+            print(f"    | {line}")
+        for case in outcome.failed:
+            print(f"    FAILED: {outcome.name}: {case}")
+        print(f"    repeat: {repeat_command(test)}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--suite", action="append", default=[])
+    parser.add_argument("--test", action="append", default=[])
+    parser.add_argument("--tmp", default="/tmp")
+    parser.add_argument("--patient", action="store_true")
+    parser.add_argument("--label", default="")
+    parser.add_argument("build")
+    options = parser.parse_args()
+    tests = wanted_tests(options)
     rows = []
-    passed = failed = skipped = 0
     if not tests:
         print(f"{options.label}: no tests are declared")
-        failed = 1
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for test, outcome in zip(tests, pool.map(run_one, tests)):
-            rows.append((test, outcome))
-            passed += outcome.passed
-            failed += len(outcome.failed)
-            skipped += len(outcome.skipped)
-            print(
-                f"{options.label} {outcome.name}: {outcome.passed} passed, "
-                f"{len(outcome.failed)} failed, {len(outcome.skipped)} skipped "
-                f"({outcome.seconds:.1f} s)",
-                flush=True,
-            )
-            for case in outcome.skipped:
-                print(f"    skipped: {case}")
-            if outcome.failed:
-                for line in outcome.output.splitlines():
-                    print(f"    | {line}")
-                for case in outcome.failed:
-                    print(f"    FAILED: {outcome.name}: {case}")
-                print(f"    repeat: {repeat_command(test)}", flush=True)
+        running = {pool.submit(run_one, test, options): test for test in tests}
+        for future in concurrent.futures.as_completed(running):
+            rows.append((running[future], future.result()))
+            print_outcome(options.label, *rows[-1])
+            if options.patient:
+                print_figures(rows[-1][1])
     print_table(options.label, rows)
+    outcomes = [outcome for _, outcome in rows]
+    passed = sum(o.passed for o in outcomes)
+    failed = sum(len(o.failed) for o in outcomes) + (not tests)
+    skipped = sum(len(o.skipped) for o in outcomes)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
