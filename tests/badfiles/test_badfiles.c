@@ -314,7 +314,7 @@ static void files_broken_at_random_do_no_harm(void **state)
     if (getenv("PF_BAD_CASE") != NULL)
         skip();
     plan->seed = seed != NULL ? strtoull(seed, NULL, 10) : 1;
-    plan->count = getenv("PF_TEST_SOAK") != NULL ? 10000 : scaled(60, 2000);
+    plan->count = figure(60, 2000, 10000);
     plan->make = make_seeded;
     print_message("# PF_BAD_SEED=%" PRIu64 "\n", plan->seed);
     run_plan(plan, "broken at random");

@@ -27,22 +27,18 @@ static const struct start_spec specs[] = {
 };
 enum { SPECS = sizeof(specs) / sizeof(specs[0]), JOURNAL = 16 * 1024 };
 
-static bool soak(void)
+/* A build with a sanitizer takes a sixth. */
+static unsigned lighter(unsigned plain, unsigned full, unsigned soak)
 {
-    return getenv("PF_TEST_SOAK") != NULL;
-}
-
-static unsigned figure(unsigned plain, unsigned full, unsigned most)
-{
-    const unsigned chosen = soak() ? most : scaled(plain, full);
+    const unsigned chosen = figure(plain, full, soak);
 
     return built_with_sanitizer() ? chosen / 6 + 1 : chosen;
 }
 
 /* Letters in a word. */
-static unsigned depth(unsigned plain, unsigned full, unsigned most)
+static unsigned depth(unsigned plain, unsigned full, unsigned soak)
 {
-    const unsigned chosen = soak() ? most : scaled(plain, full);
+    const unsigned chosen = figure(plain, full, soak);
 
     return built_with_sanitizer() && chosen > 2 ? 2 : chosen;
 }
@@ -211,7 +207,7 @@ static void alloc_free_write_reopen_are_whole_or_undone_after_a_power_cut(void *
         .letters = "afwr",
         .length = depth(3, 4, 6),
         .most = UINT64_MAX,
-        .limit = figure(64, 768, 1536),
+        .limit = lighter(64, 768, 1536),
         .check_every = 1,
     };
     struct judge judge;
@@ -230,8 +226,8 @@ static void every_operation_is_whole_or_undone_after_a_power_cut(void **state)
     const struct plan plan = {
         .letters = RUN_OPERATIONS,
         .length = depth(3, 4, 5),
-        .most = figure(70, 2500, 40000),
-        .limit = figure(12, 16, 64),
+        .most = lighter(70, 2500, 40000),
+        .limit = lighter(12, 16, 64),
         .check_every = 1,
     };
     struct judge judge;
@@ -249,7 +245,7 @@ static void a_file_system_that_cannot_reserve_makes_no_difference(void **state)
         .letters = "aAcgsez",
         .length = depth(2, 3, 4),
         .most = UINT64_MAX,
-        .limit = figure(16, 32, 256),
+        .limit = lighter(16, 32, 256),
         .check_every = 1,
         .no_reserve = true,
     };
@@ -270,7 +266,7 @@ static void pages_that_were_cut_off_come_back_as_zeros(void **state)
         "ezsa",  "ezsaW", "ezsA", "zsAe",  "ezsxa", "ezskA", "gezsg", "ezsezsA",
         "Mzsbm", "Fgs",   "zezs", "gzwzs", "ezszs", "zzzs",  "zAzzs", NULL};
     const struct plan plan = {.letters = "",
-                              .limit = figure(24, 200, 2000),
+                              .limit = lighter(24, 200, 2000),
                               .check_every = 16,
                               .checks = JUDGE_ALL,
                               .listed = listed};
@@ -288,8 +284,8 @@ static void check_claim(const char *what, unsigned checks, unsigned check_every)
     const struct plan plan = {
         .letters = RUN_OPERATIONS,
         .length = depth(2, 3, 3),
-        .most = figure(40, 200, 4000),
-        .limit = figure(8, 16, 200),
+        .most = lighter(40, 200, 4000),
+        .limit = lighter(8, 16, 200),
         .checks = checks,
         .check_every = check_every,
     };
@@ -307,32 +303,32 @@ static void check_claim(const char *what, unsigned checks, unsigned check_every)
 static void a_power_cut_during_recovery_changes_nothing_of_its_result(void **state)
 {
     (void)state;
-    check_claim("recovery cut", JUDGE_CUT, figure(12, 8, 2));
+    check_claim("recovery cut", JUDGE_CUT, lighter(12, 8, 2));
 }
 
 static void the_recovered_store_says_what_the_file_says(void **state)
 {
     (void)state;
-    check_claim("recovered store asked and drained", JUDGE_STORE, figure(4, 2, 1));
+    check_claim("recovered store asked and drained", JUDGE_STORE, lighter(4, 2, 1));
 }
 
 static void
 a_read_only_open_of_a_crashed_disk_shows_the_same_and_writes_nothing(void **state)
 {
     (void)state;
-    check_claim("read-only open", JUDGE_READ_ONLY, figure(8, 4, 1));
+    check_claim("read-only open", JUDGE_READ_ONLY, lighter(8, 4, 1));
 }
 
 static void recovery_gives_the_bytes_that_the_specification_gives(void **state)
 {
     (void)state;
-    check_claim("replay by the book", JUDGE_REPLAY, figure(8, 4, 1));
+    check_claim("replay by the book", JUDGE_REPLAY, lighter(8, 4, 1));
 }
 
 static void a_recovered_store_works_on(void **state)
 {
     (void)state;
-    check_claim("work and clean close after recovery", JUDGE_GO_ON, figure(8, 4, 1));
+    check_claim("work and clean close after recovery", JUDGE_GO_ON, lighter(8, 4, 1));
 }
 
 /* ---- the process dies, then the power goes ---- */
@@ -375,7 +371,7 @@ a_power_cut_after_a_process_died_leaves_every_operation_whole_or_undone(void **s
 {
     struct words words = {.letters = RUN_OPERATIONS,
                           .length = depth(2, 3, 3),
-                          .most = figure(25, 600, 4000)};
+                          .most = lighter(25, 600, 4000)};
     const char *only_start = getenv("PF_CRASH_START"),
                *only_word = getenv("PF_CRASH_WORD");
     struct judge_start start;
@@ -396,7 +392,7 @@ a_power_cut_after_a_process_died_leaves_every_operation_whole_or_undone(void **s
         while (next_word(&words) && !judge_is_done(&judge)) {
             const char *word = only_word != NULL ? only_word : words.word;
 
-            for (uint64_t at = 0; kill_at(&run, &start, word, at, figure(8, 16, 64));
+            for (uint64_t at = 0; kill_at(&run, &start, word, at, lighter(8, 16, 64));
                  at++)
                 kills++;
             if (only_word != NULL)

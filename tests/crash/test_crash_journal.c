@@ -18,11 +18,6 @@
 
 static const struct start_spec spec = {"journal", 24, 13, 3, 0};
 
-static unsigned figure(unsigned plain, unsigned full, unsigned most)
-{
-    return getenv("PF_TEST_SOAK") != NULL ? most : scaled(plain, full);
-}
-
 struct bench {
     struct judge judge;
     struct judge_start start;

@@ -253,7 +253,7 @@ static void print_figures(const struct figures *f)
 static void a_failing_allocation_loses_nothing_acknowledged(void **state)
 {
     const char *only = getenv("PF_CRASH_FAULT");
-    const uint64_t seeds = getenv("PF_TEST_SOAK") != NULL ? 8 : 1;
+    const uint64_t seeds = figure(1, 1, 8);
     struct test t;
 
     (void)state;

@@ -21,11 +21,6 @@
 
 static const struct start_spec spec = {"mount", 700, 520, 506, 0};
 
-static unsigned figure(unsigned plain, unsigned full, unsigned most)
-{
-    return getenv("PF_TEST_SOAK") != NULL ? most : scaled(plain, full);
-}
-
 static void write_start(const struct judge_start *start, const char *path)
 {
     uint8_t *bytes = must_realloc(NULL, (size_t)start->image.size[0]);

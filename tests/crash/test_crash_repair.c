@@ -558,7 +558,7 @@ static void bench_init(struct bench *b)
     memset(b, 0, sizeof(*b));
     b->arena = arena_new();
     oracle_init(&b->oracle);
-    b->limits[0] = getenv("PF_TEST_SOAK") != NULL ? 2000 : scaled(48, 1000);
+    b->limits[0] = figure(48, 1000, 2000);
     b->limits[1] = scaled(8, 32);
     for (int i = 0; i <= DEPTH; i++) {
         b->levels[i].bench = b;

@@ -165,16 +165,14 @@ static void party(struct cuts *r, uint64_t seed, unsigned requests)
 static void what_threads_were_told_survives_power_cuts(void **state)
 {
     const char *only = getenv("PF_CRASH_SEED");
-    const bool most = getenv("PF_TEST_SOAK") != NULL;
-    const unsigned seeds = most ? 200 : scaled(4, 12);
-    uint64_t first = 1, last = seeds;
+    uint64_t first = 1, last = figure(4, 12, 200);
     struct judge_start start;
     struct cuts r;
 
     (void)state;
     start_make(&start, &spec);
     cuts_init(&r, &start);
-    r.limit = most ? 24 : 8;
+    r.limit = figure(8, 8, 24);
     if (only != NULL)
         first = last = strtoull(only, NULL, 10);
     for (uint64_t seed = first; seed <= last && !judge_is_done(&r.judge); seed++)

@@ -623,7 +623,7 @@ static void random_operations_through_the_mount_agree_with_a_naive_model(void **
 {
     struct fixture *f = *state;
     const char *const one = getenv("PF_TEST_SEED");
-    const unsigned seeds = getenv("PF_TEST_SOAK") != NULL ? 5000 : scaled(20, 200);
+    const unsigned seeds = figure(20, 200, 5000);
 
     if (one != NULL) {
         run_seed(f->m, strtoull(one, NULL, 10));

@@ -166,11 +166,6 @@ static void run(struct fixture *f, unsigned clients, unsigned operations,
     compare_with_file(f);
 }
 
-static unsigned figure(unsigned plain, unsigned full, unsigned soak)
-{
-    return getenv("PF_TEST_SOAK") != NULL ? soak : scaled(plain, full);
-}
-
 static void no_page_is_owned_by_two_clients(void **state)
 {
     run(*state, figure(8, 32, 32), figure(200, 3000, 31250), NULL);

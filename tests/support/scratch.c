@@ -218,6 +218,11 @@ unsigned scaled(unsigned plain, unsigned full)
     return full_figures() ? full : plain;
 }
 
+unsigned figure(unsigned plain, unsigned full, unsigned soak)
+{
+    return getenv("PF_TEST_SOAK") != NULL ? soak : scaled(plain, full);
+}
+
 uint64_t proc_status_kb(int pid, const char *field)
 {
     char path[64];

@@ -69,6 +69,8 @@ bool built_with_sanitizer(void);
 bool full_figures(void);
 /* `plain`, or `full` when full_figures(). */
 unsigned scaled(unsigned plain, unsigned full);
+/* The same, or `soak` when PF_TEST_SOAK is set: the figures of scripts/soak. */
+unsigned figure(unsigned plain, unsigned full, unsigned soak);
 /* A field of /proc/PID/status in kB ("VmHWM"); pid 0 = this process. */
 uint64_t proc_status_kb(int pid, const char *field);
 

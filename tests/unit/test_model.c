@@ -407,7 +407,7 @@ static void run_seed(struct scratch *t, uint64_t seed, unsigned steps)
 static void random_operations_agree_with_a_naive_model(void **state)
 {
     const char *one = getenv("PF_TEST_SEED");
-    const unsigned seeds = getenv("PF_TEST_SOAK") != NULL ? 5000 : scaled(40, 200);
+    const unsigned seeds = figure(40, 200, 5000);
 
     if (one != NULL) {
         run_seed(*state, strtoull(one, NULL, 10), 400);

@@ -566,11 +566,6 @@ static void hammer(struct scratch *t, unsigned operations, bool durable)
     free(s);
 }
 
-static unsigned figure(unsigned plain, unsigned full, unsigned soak)
-{
-    return getenv("PF_TEST_SOAK") != NULL ? soak : scaled(plain, full);
-}
-
 static void no_page_is_owned_by_two_threads(void **state)
 {
     struct scratch *t = *state;
