@@ -34,8 +34,9 @@ struct stress {
     atomic_int owner[STRESS_PAGES_MAX]; /* 0 = nobody, else the client's number + 1 */
     struct interval allocs, frees, pins, unpins;
     atomic_uint finished;
-    atomic_uint_least64_t followed;      /* bytes of `events` that were read */
-    atomic_int violations, where, error; /* source line and errno of the first */
+    atomic_uint_least64_t followed; /* bytes of `events` that were read */
+    atomic_int violations;
+    char first[160]; /* of them: source line and errno; whole when all have ended */
     atomic_uint looks, listings, late_stats;
     struct {
         pid_t pid;
@@ -44,8 +45,9 @@ struct stress {
 };
 
 /* Note a violation unless the condition holds. */
-#define must(s, condition) ((condition) ? (void)0 : stress_violation((s), __LINE__))
-void stress_violation(struct stress *s, int line);
+#define must(s, condition)                                                               \
+    ((condition) ? (void)0 : stress_violation((s), __FILE__, __LINE__))
+void stress_violation(struct stress *s, const char *file, int line);
 
 /* One client, from start to end; in a process of its own. */
 void stress_client(struct stress *s, unsigned number);

@@ -1,100 +1,52 @@
 /* Many processes on one mount: no page is owned by two, the counts lie between what has
  * ended and what has begun, and `events` tells all of it in an order that makes sense.
  * The database lies on a tmpfs where there is one, so that nothing waits for a disk. */
+#include "crew.h"
 #include "follow.h"
-#include "tmpfs.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { WATCHERS = 2, PATIENCE_S = 600 };
 
-struct fixture {
-    struct mnt *m;
-    struct stress *s; /* shared with the processes */
-    struct tmpfs tmpfs;
-    pid_t children[STRESS_CLIENTS_MAX + WATCHERS];
-    unsigned child_count;
-};
-
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
-    void *m = NULL;
-
-    if (f == NULL || mnt_setup(&m) != 0)
-        return -1;
-    f->m = m;
-    f->s = mmap(NULL, sizeof(*f->s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                -1, 0);
-    if (f->s == MAP_FAILED)
-        return -1;
-    tmpfs_take(&f->tmpfs, f->m);
-    *state = f;
-    return 0;
+    return crew_setup(state, sizeof(struct stress));
 }
 
-static int teardown(void **state)
+void stress_violation(struct stress *s, const char *file, int line)
 {
-    struct fixture *f = *state;
-    void *m = f->m;
+    const int error = errno;
 
-    for (unsigned i = 0; i < f->child_count;
-         i++) { /* none is left of a test that passed */
-        kill(f->children[i], SIGKILL);
-        waitpid(f->children[i], NULL, 0);
-    }
-    const int result = mnt_teardown(&m);
-    tmpfs_remove(&f->tmpfs);
-    munmap(f->s, sizeof(*f->s));
-    free(f);
-    return result;
+    if (atomic_fetch_add(&s->violations, 1) > 0)
+        return;
+    snprintf(s->first, sizeof(s->first), "%s:%d (%s)", file, line, strerror(error));
 }
 
-static void start_child(struct fixture *f, unsigned number)
+/* Clients first, then those who watch. */
+static void work(struct crew *c, unsigned number)
 {
-    const pid_t child = fork();
+    struct stress *s = c->shared;
 
-    assert_true(child >= 0);
-    if (child == 0) {
-        signal(SIGSEGV, SIG_DFL); /* cmocka's handler goes on with the next test */
-        signal(SIGFPE, SIG_DFL);
-        signal(SIGBUS, SIG_DFL);
-        if (number < f->s->clients)
-            stress_client(f->s, number);
-        else
-            stress_watch(f->s);
-        _exit(0);
-    }
-    if (number < f->s->clients)
-        f->s->told[number].pid = child;
-    f->children[f->child_count++] = child;
+    if (number < s->clients)
+        stress_client(s, number);
+    else
+        stress_watch(s);
 }
 
 /* Until all have ended; the log is read meanwhile, or nothing would be left of it. */
-static void wait_for_children(struct fixture *f, struct follower *follower)
+static void join(struct crew *c, struct follower *follower)
 {
     unsigned idle_ms = 0;
 
-    while (f->child_count > 0) {
-        int status = 0;
-        const pid_t pid = waitpid(f->children[f->child_count - 1], &status, WNOHANG);
+    while (c->count > 0) {
+        const bool ended = crew_reap(c);
 
-        if (pid > 0) {
-            f->child_count--;
-            assert_int_equal(status, 0);
-            idle_ms = 0;
-        }
-        if (follower_read(follower)) {
+        if (follower_read(follower) || ended) {
             idle_ms = 0;
         } else if (idle_ms++ > PATIENCE_S * 1000) {
             fail_msg("nothing happens any more");
@@ -117,53 +69,52 @@ static void compare_with_log(const struct stress *s, const struct follower *log)
 }
 
 /* The closed file, by an independent reader. */
-static void compare_with_file(const struct fixture *f)
+static void compare_with_file(const struct crew *c)
 {
+    const struct stress *s = c->shared;
     uint8_t header[V3_HEADER];
     size_t count = 0;
     uint64_t nobodys = 0;
 
-    v3_peek(f->m->t.db, 0, header, sizeof(header));
-    uint64_t *ids = v3_free_list(f->m->t.db, &count);
+    v3_peek(c->m->t.db, 0, header, sizeof(header));
+    uint64_t *ids = v3_free_list(c->m->t.db, &count);
     for (size_t i = 0; i < count; i++)
-        assert_int_equal(atomic_load(&f->s->owner[ids[i]]), 0);
+        assert_int_equal(atomic_load(&s->owner[ids[i]]), 0);
     free(ids);
     const uint64_t total = v3_get64(header + V3_AT_TOTAL);
     for (uint64_t id = STRESS_FIRST_PAGES; id < total; id++)
-        nobodys += atomic_load(&f->s->owner[id]) == 0;
+        nobodys += atomic_load(&s->owner[id]) == 0;
     for (uint64_t id = total; id < STRESS_PAGES_MAX; id++)
-        assert_int_equal(atomic_load(&f->s->owner[id]), 0);
+        assert_int_equal(atomic_load(&s->owner[id]), 0);
     assert_u64(nobodys, count);
 }
 
-static void run(struct fixture *f, unsigned clients, unsigned operations,
+static void run(struct crew *c, unsigned clients, unsigned operations,
                 const char *options)
 {
-    struct stress *s = f->s;
+    struct stress *s = c->shared;
     struct follower log;
 
-    v3_make_pages(f->m->t.db, STRESS_FIRST_PAGES);
-    mnt_start(f->m, options);
-    memcpy(s->point, f->m->point, sizeof(s->point));
+    v3_make_pages(c->m->t.db, STRESS_FIRST_PAGES);
+    mnt_start(c->m, options);
+    memcpy(s->point, c->m->point, sizeof(s->point));
     s->clients = clients;
     s->operations = operations;
     follower_begin(&log, s);
     for (unsigned i = 0; i < clients + WATCHERS; i++)
-        start_child(f, i);
-    wait_for_children(f, &log);
+        crew_start(c, work, i);
+    join(c, &log);
     if (atomic_load(&s->violations) != 0)
-        fail_msg("%d violations, the first in client.c:%d (%s)",
-                 atomic_load(&s->violations), atomic_load(&s->where),
-                 strerror(atomic_load(&s->error)));
+        fail_msg("%d violations, the first in %s", atomic_load(&s->violations), s->first);
     compare_with_log(s, &log);
     print_message("#= %u clients x %u operations, %" PRIu64 " events, %u looks at the "
                   "stats, %u listings, %u attributes that were late\n",
                   clients, operations, log.lines, atomic_load(&s->looks),
                   atomic_load(&s->listings), atomic_load(&s->late_stats));
     follower_end(&log);
-    assert_u64(0, m_number(f->m, "stats", "pinned_pages"));
-    mnt_stop(f->m);
-    compare_with_file(f);
+    assert_u64(0, m_number(c->m, "stats", "pinned_pages"));
+    mnt_stop(c->m);
+    compare_with_file(c);
 }
 
 static void no_page_is_owned_by_two_clients(void **state)
@@ -179,9 +130,10 @@ static void no_page_is_owned_by_two_clients_without_syncs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(no_page_is_owned_by_two_clients, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_page_is_owned_by_two_clients, setup,
+                                        crew_teardown),
         cmocka_unit_test_setup_teardown(no_page_is_owned_by_two_clients_without_syncs,
-                                        setup, teardown),
+                                        setup, crew_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
