@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 
+import tap
 from v3read import HEADER, PAGE, V3File, need, xor_sum
 
 PAGEFS = os.environ["PF_TEST_PAGEFS"]
@@ -408,18 +409,6 @@ def one_case(case, directory):
     V3File(path)
 
 
-def main():
-    print(f"1..{len(CASES)}")
-    failed = 0
-    for number, case in enumerate(CASES, 1):
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                one_case(case, directory)
-                print(f"ok {number} - {case[0].__name__}", flush=True)
-            except (AssertionError, subprocess.SubprocessError, ValueError) as error:
-                failed += 1
-                print(f"not ok {number} - {case[0].__name__}\n# {error!r}", flush=True)
-    return failed != 0
-
-
-raise SystemExit(main())
+raise SystemExit(tap.run([
+    (case[0].__name__, lambda directory, case=case: one_case(case, directory))
+    for case in CASES]))

@@ -15,9 +15,10 @@ import shutil
 import signal
 import struct
 import subprocess
-import tempfile
 import termios
 import time
+
+import tap
 
 PIPE_BYTES = 8192
 PAGEFS = os.environ["PF_TEST_PAGEFS"]
@@ -181,22 +182,15 @@ def nothing_is_shown_elsewhere(path):
     assert held.finish()[2] == b""
 
 
+TESTS = [sigint_cancels_with_status_32, a_cancelled_report_is_whole_json,
+         a_cancelled_repair_has_changed_nothing, a_second_sigint_ends_it_at_once,
+         sigusr1_prints_progress_and_harms_nothing,
+         progress_is_shown_on_a_terminal_and_goes_away, nothing_is_shown_elsewhere]
+
+
 def main():
-    tests = [sigint_cancels_with_status_32, a_cancelled_report_is_whole_json,
-             a_cancelled_repair_has_changed_nothing, a_second_sigint_ends_it_at_once,
-             sigusr1_prints_progress_and_harms_nothing,
-             progress_is_shown_on_a_terminal_and_goes_away, nothing_is_shown_elsewhere]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                test(database(directory))
-                print(f"ok {number} - {test.__name__}", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                failed += 1
-                print(f"not ok {number} - {test.__name__}\n# {error!r}", flush=True)
-    return failed != 0
+    return tap.run([(test.__name__, lambda directory, test=test: test(database(directory)))
+                    for test in TESTS])
 
 
 raise SystemExit(main())

@@ -8,8 +8,8 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 
+import tap
 from v3read import V3File, need
 
 PAGEFS = os.environ["PF_TEST_PAGEFS"]
@@ -68,8 +68,7 @@ def figures_of_every_sample(directory):
 def kinds_of_every_page(directory):
     """As pages.tsv has them."""
     if not os.path.exists("/dev/fuse"):
-        print("# skipped: no /dev/fuse")
-        return
+        raise tap.Skip("no /dev/fuse")
     for name in ("small", "medium", "stale", "synth39", "ext_last"):
         path = copy(name, directory)
         ours = V3File(path)
@@ -119,21 +118,6 @@ def repairing_stale_leaves_nodes_and_edges(directory):
     after.check_manifest(os.path.join(DATA, "stale.manifest"))
 
 
-def main():
-    tests = [figures_of_every_sample, kinds_of_every_page,
-             freeing_the_leaks_leaves_nodes_and_edges,
-             repairing_stale_leaves_nodes_and_edges]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                test(directory)
-                print(f"ok {number} - {test.__name__}", flush=True)
-            except (AssertionError, subprocess.SubprocessError) as error:
-                failed += 1
-                print(f"not ok {number} - {test.__name__}\n# {error!r}", flush=True)
-    return failed != 0
-
-
-raise SystemExit(main())
+raise SystemExit(tap.run(tap.named([
+    figures_of_every_sample, kinds_of_every_page, freeing_the_leaks_leaves_nodes_and_edges,
+    repairing_stale_leaves_nodes_and_edges])))

@@ -11,9 +11,9 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
+import tap
 from v3read import HEADER, PAGE, xor_sum
 
 PAGEFS = os.environ["PF_TEST_PAGEFS"]
@@ -171,19 +171,9 @@ def main():
     if is_sanitized():
         print("1..0 # SKIP a sanitizer needs more address space than there is")
         return 0
-    tests = [a_large_graph_costs_few_bytes_a_page, a_total_near_the_limit_costs_nothing,
-             leaked_pages_of_a_sparse_file_are_freed]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                test(directory)
-                print(f"ok {number} - {test.__name__}", flush=True)
-            except (AssertionError, subprocess.SubprocessError, ValueError) as error:
-                failed += 1
-                print(f"not ok {number} - {test.__name__}\n# {error!r}", flush=True)
-    return failed != 0
+    return tap.run(tap.named([
+        a_large_graph_costs_few_bytes_a_page, a_total_near_the_limit_costs_nothing,
+        leaked_pages_of_a_sparse_file_are_freed]))
 
 
 sys.exit(main())
