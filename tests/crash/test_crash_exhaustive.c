@@ -207,7 +207,7 @@ static void alloc_free_write_reopen_are_whole_or_undone_after_a_power_cut(void *
         .letters = "afwr",
         .length = depth(3, 4, 6),
         .most = UINT64_MAX,
-        .limit = lighter(64, 448, 1536),
+        .limit = lighter(64, 448, 768),
         .check_every = 1,
     };
     struct judge judge;
@@ -217,7 +217,8 @@ static void alloc_free_write_reopen_are_whole_or_undone_after_a_power_cut(void *
     play_all(&plan, &judge, &words);
     print_figures("alloc, free, write, reopen", &judge, words);
     if (full_figures() && !built_with_sanitizer() && getenv("PF_CRASH_WORD") == NULL)
-        assert_true(judge.violations > 0 || judge.seen.count >= 1000000);
+        assert_true(judge.violations > 0 ||
+                    judge.seen.count >= figure(0, 1000000, 20000000));
     finish(&judge);
 }
 
@@ -226,7 +227,7 @@ static void every_operation_is_whole_or_undone_after_a_power_cut(void **state)
     const struct plan plan = {
         .letters = RUN_OPERATIONS,
         .length = depth(3, 4, 5),
-        .most = lighter(70, 1200, 40000),
+        .most = lighter(70, 1200, 8000),
         .limit = lighter(12, 16, 64),
         .check_every = 1,
     };
@@ -284,8 +285,8 @@ static void check_claim(const char *what, unsigned checks, unsigned check_every)
     const struct plan plan = {
         .letters = RUN_OPERATIONS,
         .length = depth(2, 3, 3),
-        .most = lighter(40, 200, 4000),
-        .limit = lighter(8, 16, 200),
+        .most = lighter(40, 200, 1000),
+        .limit = lighter(8, 16, 64),
         .checks = checks,
         .check_every = check_every,
     };
@@ -374,7 +375,7 @@ a_power_cut_after_a_process_died_leaves_every_operation_whole_or_undone(void **s
 {
     struct words words = {.letters = RUN_OPERATIONS,
                           .length = depth(2, 3, 3),
-                          .most = lighter(25, 300, 4000)};
+                          .most = lighter(25, 300, 1500)};
     const char *only_start = getenv("PF_CRASH_START"),
                *only_word = getenv("PF_CRASH_WORD");
     struct judge_start start;
