@@ -158,6 +158,18 @@ static void step_free_many(struct sequence *q)
     write_and_expect(q, "free", text, naive_free(&q->model, &range, 1), "free");
 }
 
+static void step_free_tail(struct sequence *q)
+{
+    const struct naive_range range = naive_tail(&q->model, 1 + rng_below(&q->rng, 40));
+    char text[64];
+
+    if (range.first > range.last)
+        return;
+    snprintf(text, sizeof(text), "%" PRIu64 "-%" PRIu64 "\n", range.first, range.last);
+    snprintf(q->done, sizeof(q->done), "free %s", text);
+    write_and_expect(q, "free", text, naive_free(&q->model, &range, 1), "free");
+}
+
 static void step_bad_words(struct sequence *q)
 {
     static const struct {
@@ -346,7 +358,7 @@ void sequence_step(struct sequence *q)
         step_list,     step_list,      step_free_many, step_state,   step_state,
         step_state,    step_pins,      step_pins,      step_hold,    step_hold,
         step_data,     step_data,      step_limit,     step_control, step_control,
-        step_snapshot, step_bad_words,
+        step_snapshot, step_bad_words, step_free_tail,
     };
 
     steps[rng_below(&q->rng, sizeof(steps) / sizeof(steps[0]))](q);

@@ -283,6 +283,15 @@ void naive_shrink(struct naive *n)
     }
 }
 
+struct naive_range naive_tail(const struct naive *n, uint64_t most)
+{
+    uint64_t first = n->total;
+
+    while (first > 2 && n->total - first < most && free_error(n, first - 1) == 0)
+        first--;
+    return (struct naive_range){first, n->total - 1};
+}
+
 void naive_rebuild(struct naive *n)
 {
     n->depth = 0;

@@ -51,6 +51,9 @@ void naive_unhold(struct naive *n, uint64_t id);
 int naive_state(struct naive *n, uint64_t id, const char *word);
 int naive_write(struct naive *n, uint64_t id, uint64_t tag);
 void naive_shrink(struct naive *n);
+/* The last pages, at most so many, that may be freed; none: first > last. A shrink cuts
+ * off what is free at the end, which chance alone hardly ever leaves there. */
+struct naive_range naive_tail(const struct naive *n, uint64_t most);
 void naive_rebuild(struct naive *n);
 
 #endif

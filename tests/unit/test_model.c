@@ -193,6 +193,17 @@ static void do_free_many(struct walk *w)
                pf_pages_free(w->t->store, &theirs, 1, NULL, NULL), "pf_pages_free");
 }
 
+static void do_free_tail(struct walk *w)
+{
+    const struct naive_range ours = naive_tail(&w->model, 1 + rng_below(&w->rng, 40));
+    const struct pf_range theirs = {ours.first, ours.last - ours.first + 1};
+
+    if (theirs.count == 0)
+        return;
+    expect_err(naive_free(&w->model, &ours, 1),
+               pf_pages_free(w->t->store, &theirs, 1, NULL, NULL), "pf_pages_free");
+}
+
 static void do_pin(struct walk *w)
 {
     struct naive_range ours[RANGES];
@@ -359,7 +370,7 @@ static void step(struct walk *w)
         do_alloc, do_alloc,  do_alloc,      do_alloc,     do_free,     do_free,
         do_free,  do_free,   do_take,       do_take,      do_pin,      do_pin,
         do_hold,  do_hold,   do_write,      do_write,     do_limit,    do_care,
-        do_clone, do_reopen, do_contiguous, do_free_many, do_snapshot,
+        do_clone, do_reopen, do_contiguous, do_free_many, do_snapshot, do_free_tail,
     };
     if (w->model.total + ALLOC_MOST < NAIVE_PAGES)
         steps[rng_below(&w->rng, sizeof(steps) / sizeof(steps[0]))](w);
