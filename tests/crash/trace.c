@@ -1,11 +1,10 @@
 #include "trace.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "shared_file.h"
 
 enum { FIRST = 64 };
 
@@ -28,26 +27,12 @@ bool trace_open_memory(struct trace *trace, size_t size)
 
 bool trace_open(struct trace *trace, const char *path, size_t size)
 {
-    const int flags = size > 0 ? O_RDWR | O_CREAT | O_TRUNC : O_RDWR;
-    const int fd = open(path, flags | O_CLOEXEC, 0666);
-    struct stat st;
-    void *map;
-
-    if (fd < 0)
-        return false;
-    if ((size > 0 && ftruncate(fd, (off_t)size) != 0) || fstat(fd, &st) != 0) {
-        close(fd);
-        return false;
-    }
-    trace->size = (size_t)st.st_size;
-    map = mmap(NULL, trace->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (map == MAP_FAILED)
-        return false;
-    trace->bytes = map;
-    if (size > 0)
+    trace->size = size;
+    trace->bytes = size > 0 ? shared_file_make(path, size)
+                            : shared_file_open(path, FIRST, &trace->size);
+    if (trace->bytes != NULL && size > 0)
         atomic_store(shared_offset(trace), FIRST);
-    return true;
+    return trace->bytes != NULL;
 }
 
 void trace_close(struct trace *trace)

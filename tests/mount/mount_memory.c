@@ -3,6 +3,7 @@
  * what was acknowledged is in the file. */
 #include "harness.h"
 #include "memlib.h"
+#include "shared_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -192,19 +193,14 @@ static void one_failed_allocation_is_one_failed_request(void **state)
 {
     struct fixture f = {.m = *state};
     char path[256];
-    int fd;
 
     if (built_with_sanitizer() || getenv("PF_TEST_MEMLIB") == NULL) {
         print_message("this build has allocations of its own\n");
         skip();
     }
     scratch_path(&f.m->t, "memory", path);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(ftruncate(fd, sizeof(*f.control)), 0);
-    f.control = mmap(NULL, sizeof(*f.control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    assert_true(f.control != MAP_FAILED);
+    f.control = shared_file_make(path, sizeof(*f.control));
+    assert_non_null(f.control);
     assert_int_equal(setenv(MEMORY_ENVIRONMENT, path, 1), 0);
     begin(&f);
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)

@@ -2,6 +2,7 @@
  * faultlib.h. Calls on other files than the database, its journal and their
  * directory pass untouched, and without a control file all do. */
 #include "faultlib.h"
+#include "shared_file.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,7 +60,7 @@ static bool calls_come_here(void)
 
 __attribute__((constructor)) static void start(void)
 {
-    const char *const path = getenv(FAULT_ENVIRONMENT);
+    size_t size = 0;
 
     FIND_NEXT(next_pread, CALL_PREAD);
     FIND_NEXT(next_pwrite, CALL_PWRITE);
@@ -68,15 +68,9 @@ __attribute__((constructor)) static void start(void)
     FIND_NEXT(next_fsync, "fsync");
     FIND_NEXT(next_fallocate, CALL_FALLOCATE);
     FIND_NEXT(next_ftruncate, CALL_FTRUNCATE);
-    const int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (fd < 0)
+    control = shared_file_open(getenv(FAULT_ENVIRONMENT), sizeof(*control), &size);
+    if (control == NULL)
         return;
-    void *const map =
-        mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (map == MAP_FAILED)
-        return;
-    control = map;
     atomic_store(&control->working, calls_come_here() ? 1 : -1);
 }
 

@@ -1,5 +1,7 @@
 #include "faults.h"
 
+#include "shared_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,18 +29,6 @@ struct client {
 
 /* ---- fixture ---- */
 
-static void *share(const char *path, size_t size)
-{
-    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    void *map = MAP_FAILED;
-
-    if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
-        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (fd >= 0)
-        close(fd);
-    return map == MAP_FAILED ? NULL : map;
-}
-
 int faults_setup(void **state)
 {
     struct faulty *const f = calloc(1, sizeof(*f));
@@ -49,7 +39,7 @@ int faults_setup(void **state)
         return -1;
     f->m = mnt;
     scratch_path(&f->m->t, "faults", path);
-    f->control = share(path, sizeof(*f->control));
+    f->control = shared_file_make(path, sizeof(*f->control));
     f->clients = mmap(NULL, CLIENTS_MAX * sizeof(*f->clients), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (f->control == NULL || f->clients == MAP_FAILED ||

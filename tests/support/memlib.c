@@ -1,14 +1,12 @@
 /* memlib.c: LD_PRELOAD library, see memlib.h. */
 #include "memlib.h"
+#include "shared_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* glibc's own names for what is interposed here: dlsym() would allocate. */
 extern void *__libc_malloc(size_t size);
@@ -39,18 +37,14 @@ static int note_program(struct dl_phdr_info *info, size_t size, void *context)
 
 __attribute__((constructor)) static void start(void)
 {
-    const char *const path = getenv(MEMORY_ENVIRONMENT);
-    const int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    size_t size = 0;
+    struct memory_control *const shared =
+        shared_file_open(getenv(MEMORY_ENVIRONMENT), sizeof(*shared), &size);
 
-    if (fd < 0)
-        return;
-    void *const map =
-        mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (map == MAP_FAILED)
+    if (shared == NULL)
         return;
     (void)dl_iterate_phdr(note_program, NULL);
-    control = map;
+    control = shared;
     atomic_store(&control->working, 1);
 }
 
