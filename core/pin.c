@@ -52,6 +52,18 @@ static pf_err pin_or_unpin_locked(pf_store *store, uint64_t page_id, bool pin)
     return pin ? pin_locked(store, page_id, false) : unpin_locked(store, page_id);
 }
 
+/* The end of a batch, done or undone. Not sooner: until then a page that has lost its
+ * last pin keeps its place, and to undo an unpinning needs no memory. */
+static void settle_locked(pf_store *store, const struct pf_range *ranges, uint64_t count)
+{
+    for (size_t i = 0; count > 0; i++) {
+        const uint64_t n = count < ranges[i].count ? count : ranges[i].count;
+        for (uint64_t k = 0; k < n; k++)
+            pins_settle(&store->pins, ranges[i].first + k);
+        count -= n;
+    }
+}
+
 /* Undo the first `count` pages of a batch that failed. */
 static void undo_locked(pf_store *store, const struct pf_range *ranges, uint64_t count,
                         bool pin)
@@ -86,6 +98,7 @@ static pf_err batch_locked(pf_store *store, const struct pf_range *ranges,
         undo_locked(store, ranges, done, pin);
         store->counters = before;
     }
+    settle_locked(store, ranges, done);
     return err;
 }
 
@@ -114,10 +127,12 @@ pf_err pf_pages_unpin(pf_store *store, const struct pf_range *ranges, size_t ran
 
 static pf_err pin_or_unpin(pf_store *store, uint64_t page_id, bool pin)
 {
-    const pf_err err = pin_begin(store);
+    pf_err err = pin_begin(store);
     if (err != PF_OK)
         return err;
-    return pin_end(store, pin_or_unpin_locked(store, page_id, pin));
+    err = pin_or_unpin_locked(store, page_id, pin);
+    pins_settle(&store->pins, page_id);
+    return pin_end(store, err);
 }
 
 pf_err pf_page_pin(pf_store *store, uint64_t page_id)

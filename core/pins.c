@@ -9,11 +9,16 @@ static uint64_t packed(uint32_t all, uint32_t holds)
 
 static void set_counts(struct pins *pins, uint64_t page_id, uint32_t all, uint32_t holds)
 {
-    if (all == 0) {
+    *idmap_get(&pins->count, page_id) = packed(all, holds);
+    pins_settle(pins, page_id);
+}
+
+void pins_settle(struct pins *pins, uint64_t page_id)
+{
+    const uint64_t *count = idmap_get(&pins->count, page_id);
+    if (count != NULL && *count == 0) {
         (void)idmap_remove(&pins->count, page_id);
         (void)pageset_remove(&pins->pages, page_id);
-    } else {
-        *idmap_get(&pins->count, page_id) = packed(all, holds);
     }
 }
 
@@ -60,13 +65,13 @@ pf_err pins_add(struct pins *pins, uint64_t page_id, bool hold)
 
 pf_err pins_drop(struct pins *pins, uint64_t page_id)
 {
-    const uint64_t *count = idmap_get(&pins->count, page_id);
-    if (count == NULL)
+    uint64_t *count = idmap_get(&pins->count, page_id);
+    if (count == NULL || *count == 0)
         return PF_E_NOT_PINNED;
     const uint32_t all = (uint32_t)(*count >> 32), holds = (uint32_t)*count;
     if (all == holds)
         return PF_E_HELD;
-    set_counts(pins, page_id, all - 1, holds);
+    *count = packed(all - 1, holds);
     return PF_OK;
 }
 

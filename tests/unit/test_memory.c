@@ -56,6 +56,28 @@ static void a_refused_allocation_leaves_an_unread_list_as_it_was(void **state)
     }
 }
 
+/* Pages far apart, so that each has its own place in the set of pinned pages. */
+static void a_refused_unpinning_is_undone_without_memory(void **state)
+{
+    const struct pf_range pinned[] = {{5, 1}, {90000, 1}}, all[] = {{5, 1}, {90000, 2}};
+    struct scratch *t = *state;
+    struct pf_page page;
+    uint64_t bad_id = 0;
+
+    assert_ok(pf_open_memory(100000, &t->store));
+    assert_ok(pf_pages_pin(t->store, pinned, 2, NULL));
+    failing_start(FAILING_MEMORY, 0, true, 0);
+    assert_pf(PF_E_NOT_PINNED, pf_pages_unpin(t->store, all, 2, &bad_id));
+    failing_stop();
+    assert_int_equal(bad_id, 90001);
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(pf_page_get(t->store, pinned[i].first, &page));
+        assert_int_equal(page.pins, 1);
+    }
+    assert_ok(pf_pages_unpin(t->store, pinned, 2, NULL));
+    assert_false(pf_pinned_next(t->store, 0, &bad_id));
+}
+
 /* A commit of a store in memory can fail for one reason only, and then it is final. */
 static void a_store_in_memory_says_when_there_is_none(void **state)
 {
@@ -90,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_refused_allocation_leaves_an_unread_list_as_it_was),
+        SCRATCH_TEST(a_refused_unpinning_is_undone_without_memory),
         SCRATCH_TEST(a_store_in_memory_says_when_there_is_none),
     };
 
