@@ -9,10 +9,10 @@
 /* clang-format off */
 #define PF_ERRORS(X)                                                                    \
     /* the file is not something we can open: FORMAT.md section 1 */                    \
-    X(SHORT_HEADER,   EUCLEAN,    "the file is shorter than the 112-byte header")       \
+    X(SHORT_HEADER,   EUCLEAN,    "not a V3 database: shorter than the 112-byte header") \
     X(MAGIC,          EUCLEAN,    "not a V3 database: wrong magic")                     \
     X(V2,             EUCLEAN,    "this is a V2 file, which is not supported")          \
-    X(VERSION,        EUCLEAN,    "the header's version is not 4")                      \
+    X(VERSION,        EUCLEAN,    "not a V3 database: the header's version is not 4")   \
     X(FLAGS,          EUCLEAN,    "the header's flags lack FRAMED_RECORDS or ATOMIC_COMMIT") \
     X(FLAGS_INDEX,    EUCLEAN,    "the header's flags lack BTREE_INDEX")                \
     X(OUTGOING,       EUCLEAN,    "outgoing_cluster_offset lies inside the header")     \

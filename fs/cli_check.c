@@ -224,7 +224,6 @@ static bool flags_make_sense(const struct cli_line *line)
 /* A broken pipe must not end a repair half way; a check may end when nobody reads it. */
 static void ignore_signals(const struct cli_line *line)
 {
-    (void)signal(SIGXFSZ, SIG_IGN);
     if (line->flags[REPAIR])
         (void)signal(SIGPIPE, SIG_IGN);
 }

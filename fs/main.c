@@ -1,4 +1,5 @@
 /* main.c: which program is it? `pagefs DB MOUNTPOINT`, or a subcommand. */
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ int main(int argc, char **argv)
 
     if (!daemon_fill_stdio())
         return EXIT_SYSTEM;
+    (void)signal(SIGXFSZ, SIG_IGN); /* ulimit -f: the write says so */
     /* we would open any file for anybody */
     if (geteuid() != getuid() || getegid() != getgid()) {
         message(NULL, "refuses to run setuid: remove the set-user-ID bit");

@@ -28,7 +28,7 @@ void message(const char *subject, const char *format, ...)
     flockfile(stderr);
     (void)fputs("pagefs: ", stderr);
     if (subject != NULL) {
-        message_put(stderr, subject);
+        message_put(stderr, *subject != '\0' ? subject : "\"\"");
         (void)fputs(": ", stderr);
     }
     message_put(stderr, text != NULL ? text : "out of memory");

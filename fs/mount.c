@@ -65,6 +65,18 @@ static int create_database(const struct options *options)
     return err == PF_OK || err == PF_E_EXISTS ? 0 : EXIT_SYSTEM;
 }
 
+/* A word that is no file may be meant as a command. */
+static int resolve_database(struct mount *m)
+{
+    const char *const word = m->options->database;
+
+    if (*word == '\0' || strpbrk(word, "./") != NULL || access(word, F_OK) == 0 ||
+        errno != ENOENT || paths_only_journal(word))
+        return paths_resolve_database(word, &m->database);
+    message(word, "neither a file nor a command: pagefs -h lists the commands");
+    return EXIT_SYSTEM;
+}
+
 /* While the paths are still what the user meant. */
 static int resolve(struct mount *m)
 {
@@ -73,7 +85,7 @@ static int resolve(struct mount *m)
     if (status == 0)
         status = create_database(m->options);
     if (status == 0)
-        status = paths_resolve_database(m->options->database, &m->database);
+        status = resolve_database(m);
     if (status == 0 && m->report_fd != -1 && chdir("/") != 0) {
         message("/", "%s", strerror(errno));
         status = EXIT_SYSTEM;

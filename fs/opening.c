@@ -14,10 +14,16 @@ enum {
 
 pf_err opening_create(const char *path, uint64_t pages)
 {
+    if (paths_only_journal(path)) { /* whose it is, the new file would be blamed for */
+        message(path, "cannot be made: a journal is there already: bring its database "
+                      "back, or move the journal away");
+        return PF_E_JOURNAL;
+    }
     const pf_err err = pf_create(path, pages);
-
     if (err == PF_E_NOT_FOUND)
         message(path, "cannot be made: no such directory: mkdir it first");
+    else if (err == PF_E_NEEDS_WRITE)
+        message(path, "cannot be made: the file system is read-only");
     else if (err == PF_E_INVALID)
         message(path, "cannot be made: the format cannot hold so many pages");
     else if (err != PF_OK && err != PF_E_EXISTS)
@@ -39,6 +45,21 @@ static int status_of(pf_err err)
     }
 }
 
+/* With what separates it from the reason. */
+static const char *next_step(pf_err err)
+{
+    switch (err) {
+    case PF_E_NOT_REGULAR: /* the operands in the wrong order, mostly */
+        return ": expected the database here";
+    case PF_E_SHORT_HEADER:
+    case PF_E_MAGIC:
+    case PF_E_VERSION:
+        return ": if it was one, restore a backup";
+    default:
+        return "";
+    }
+}
+
 int opening_open(const char *shown, const char *path, const struct pf_options *options,
                  pf_store **out_store)
 {
@@ -56,9 +77,13 @@ int opening_open(const char *shown, const char *path, const struct pf_options *o
     }
     if (err == PF_OK)
         return 0;
+    const char *const why = reason[0] != '\0' ? reason : pf_err_text(err);
     char *const point = err == PF_E_LOCKED ? paths_mountpoint_of(path) : NULL;
-    message(shown, "%s%s%s", reason[0] != '\0' ? reason : pf_err_text(err),
-            point != NULL ? ": it is mounted on " : "", point != NULL ? point : "");
+    if (point != NULL)
+        message(shown, "%s: it is mounted on %s: look there, or unmount that first", why,
+                point);
+    else
+        message(shown, "%s%s", why, next_step(err));
     free(point);
     return status_of(err);
 }

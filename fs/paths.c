@@ -107,17 +107,34 @@ char *paths_mountpoint_of(const char *database)
 
 /* ---- the database ---- */
 
+bool paths_only_journal(const char *database)
+{
+    struct stat stat_buffer;
+    char *journal = NULL;
+
+    if (lstat(database, &stat_buffer) == 0 || errno != ENOENT ||
+        asprintf(&journal, "%s-journal", database) == -1)
+        return false;
+    const bool found = lstat(journal, &stat_buffer) == 0;
+    free(journal);
+    return found;
+}
+
 int paths_resolve_database(const char *path, char **out_path)
 {
     *out_path = realpath(path, NULL);
     if (*out_path != NULL)
         return 0;
-    if (errno == ENOENT)
+    const int error = errno;
+    if (error == ENOENT && paths_only_journal(path))
+        message(path, "no such file, but its journal is there: bring the database back "
+                      "to where the journal is");
+    else if (error == ENOENT)
         message(path, "no such file: pagefs create makes one");
-    else if (errno == ENOTCONN)
+    else if (error == ENOTCONN)
         message(path, "in a mount whose daemon died: unmount that first");
     else
-        message(path, "%s", strerror(errno));
+        message(path, "%s", strerror(error));
     return EXIT_SYSTEM;
 }
 

@@ -10,6 +10,9 @@
 int paths_resolve_database(const char *path, char **out_path);
 int paths_resolve_mountpoint(const char *path, char **out_path);
 
+/* Is there nothing at `database`, but a journal beside it? */
+bool paths_only_journal(const char *database);
+
 /* Both resolved. A mountpoint is an empty directory that does not hide the database. */
 int paths_check_mountpoint(const char *mountpoint, const char *database);
 

@@ -79,8 +79,10 @@ static void tidy_words(char *words)
                 line += strlen(speakers[i]);
         }
         const size_t length = strlen(line);
-        if (to != words) /* in the place of the LF at least */
+        if (to != words) /* in the place of the LF and, mostly, the speaker */
             *to++ = ';';
+        if (to != words && to < line)
+            *to++ = ' ';
         memmove(to, line, length);
         to += length;
     }
@@ -98,6 +100,10 @@ static const char *next_step(const char *words)
         return "you may not open /dev/fuse; a container needs --device /dev/fuse";
     if (error != 0)
         return "a container needs --device /dev/fuse";
+    if (strstr(words, "/etc/mtab") != NULL)
+        return "ln -s /proc/mounts /etc/mtab makes it";
+    if (strstr(words, "write access") != NULL)
+        return "mount on a directory of your own";
     if (strstr(words, "exec") != NULL || strstr(words, "No such file") != NULL)
         return "is the package fuse3 installed?";
     if (strstr(words, "user_allow_other") != NULL)

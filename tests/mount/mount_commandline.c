@@ -203,7 +203,61 @@ static void what_cannot_be_created_says_what_to_do(void **state)
     assert_non_null(strstr(m->err, "no such directory: mkdir it first\n"));
     assert_int_equal(pagefs(m, "create", "new.v3", "18446744073709551615", NULL), 2);
     assert_non_null(strstr(m->err, "the format cannot hold so many pages\n"));
+    assert_int_equal(sh(m, "ulimit -f 100; \"$PAGEFS\" create new.v3 1000"), 2);
+    assert_string_equal(m->err, "pagefs: new.v3: cannot be made: the file would exceed a "
+                                "size limit\n");
     expect(m, "", "ls | grep new; true");
+}
+
+static void a_mistake_is_answered_with_what_to_do(void **state)
+{
+    static const struct {
+        const char *command, *answer;
+        int status;
+    } cases[] = {
+        {"chekc db.v3",
+         "chekc: neither a file nor a command: pagefs -h lists the commands", 2},
+        {"mnt db.v3", "mnt: not a regular file: expected the database here", 32},
+        {"\"$UNSET\" mnt", "\"\": no such file: pagefs create makes one", 2},
+        {"check text",
+         "text: not a V3 database: shorter than the 112-byte header: if it was one, "
+         "restore a backup",
+         8},
+        {"stat zeros",
+         "zeros: not a V3 database: wrong magic: if it was one, restore a backup", 32},
+        {"gone.v3 mnt",
+         "gone.v3: no such file, but its journal is there: bring the database back to "
+         "where the journal is",
+         2},
+        {"gone mnt",
+         "gone: no such file, but its journal is there: bring the database back to where "
+         "the journal is",
+         2},
+        {"create gone.v3 20",
+         "gone.v3: cannot be made: a journal is there already: bring its database back, "
+         "or move the journal away",
+         2},
+        {"-o create gone.v3 mnt",
+         "gone.v3: cannot be made: a journal is there already: bring its database back, "
+         "or move the journal away",
+         2},
+    };
+    struct mnt *m = *state;
+    char command[128];
+    char expected[256];
+
+    v3_make_pages(m->t.db, 20);
+    expect(m, "",
+           "echo hello >text; head -c 5000 /dev/zero >zeros; touch gone.v3-journal "
+           "gone-journal; mkdir -p mnt");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(command, sizeof(command), "\"$PAGEFS\" %s", cases[i].command);
+        snprintf(expected, sizeof(expected), "pagefs: %s\n", cases[i].answer);
+        const int status = sh(m, command);
+        assert_string_equal(m->err, expected);
+        assert_int_equal(status, cases[i].status);
+    }
+    expect(m, "", "ls | grep '^gone[^-]*$'; true");
 }
 
 static void stat_shows_the_counts_and_changes_nothing(void **state)
@@ -294,6 +348,7 @@ int main(void)
         MOUNT_TEST(create_makes_a_database),
         MOUNT_TEST(create_never_replaces_a_file),
         MOUNT_TEST(what_cannot_be_created_says_what_to_do),
+        MOUNT_TEST(a_mistake_is_answered_with_what_to_do),
         MOUNT_TEST(stat_shows_the_counts_and_changes_nothing),
         MOUNT_TEST(stat_of_no_database_fails_with_one_line),
         MOUNT_TEST(map_shows_what_the_mount_shows),

@@ -199,6 +199,10 @@ static void a_lock_that_is_released_in_time_is_waited_for(void **state)
         ;
 }
 
+#define FUSE_FOR_ALL                                                                     \
+    "unshare -m bash -c 'mount -t tmpfs none /dev && "                                   \
+    "mknod -m 666 /dev/fuse c 10 229 && "
+
 static void a_mount_that_fails_says_why_in_one_line(void **state)
 {
     static const struct {
@@ -213,6 +217,11 @@ static void a_mount_that_fails_says_why_in_one_line(void **state)
          "setpriv --bounding-set -sys_admin --inh-caps -sys_admin "
          "\"$PAGEFS\" \"$DB\" \"$P\"'",
          "is the package fuse3 installed?"},
+        {FUSE_FOR_ALL "setpriv --reuid 65534 --clear-groups ./pagefs db.v3 \"$P\"'",
+         ": mount on a directory of your own"},
+        {FUSE_FOR_ALL "mount -t tmpfs none /etc && "
+                      "setpriv --reuid 65534 --clear-groups ./pagefs db.v3 \"$P\"'",
+         ": ln -s /proc/mounts /etc/mtab makes it"},
     };
     struct mnt *m = *state;
 
@@ -221,6 +230,8 @@ static void a_mount_that_fails_says_why_in_one_line(void **state)
     if (mnt_try(m, NULL) != 0) /* skips when there is no fuse */
         fail_msg("%s", m->err);
     mnt_stop(m);
+    /* for another user */
+    expect(m, "", "cp \"$PAGEFS\" pagefs; chmod 755 \"$D\"; chmod 644 db.v3");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(sh(m, cases[i].command), 2);
         one_line_with(m, cases[i].part);
