@@ -128,6 +128,28 @@ unsigned index_find_value(const struct index_page *index, unsigned from, uint64_
     return from;
 }
 
+bool index_values_ascend(const struct index_page *index)
+{
+    for (unsigned i = 1; i < index->count; i++)
+        if (index_value(index, i - 1) > index_value(index, i))
+            return false;
+    return true;
+}
+
+unsigned index_first_value(const struct index_page *index, uint64_t value)
+{
+    unsigned low = 0;
+    unsigned high = index->count;
+    while (low < high) {
+        const unsigned middle = low + (high - low) / 2;
+        if (index_value(index, middle) < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 uint64_t index_child(const struct index_page *index, unsigned i)
 {
     return get_be64(index->bytes + INDEX_ENTRIES + ((size_t)index->count + i) * 8);

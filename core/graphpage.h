@@ -45,6 +45,10 @@ uint64_t index_value(const struct index_page *index, unsigned i);
 /* The first i >= from whose value is this page; count when there is none. */
 unsigned index_find_value(const struct index_page *index, unsigned from,
                           uint64_t page_id);
+/* Do a leaf's values ascend, equal neighbours included? */
+bool index_values_ascend(const struct index_page *index);
+/* The first value of such a leaf that is not less; count when there is none. */
+unsigned index_first_value(const struct index_page *index, uint64_t value);
 /* An internal page's child i <= count: it holds the keys from key i - 1 on, below key i.
  */
 uint64_t index_child(const struct index_page *index, unsigned i);

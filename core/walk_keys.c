@@ -11,9 +11,15 @@ enum {
     FEW_SHARES = 1024,
 };
 
+struct cached_leaf {
+    uint64_t page_id; /* 0 = empty */
+    struct index_page index;
+    bool ascending; /* its values: what a file written in id order has */
+    uint8_t bytes[PF_PAGE_SIZE];
+};
+
 struct leaf_cache {
-    uint64_t page_ids[CACHE_PAGES]; /* 0 = empty */
-    uint8_t pages[CACHE_PAGES][PF_PAGE_SIZE];
+    struct cached_leaf leaves[CACHE_PAGES];
 };
 
 pf_err leaf_cache_new(struct leaf_cache **out_cache)
@@ -106,39 +112,53 @@ static size_t first_share(const struct walk *walk, uint64_t page_id)
 
 /* ---- keys ---- */
 
-static pf_err leaf_get(struct walk *walk, uint64_t leaf_id, const uint8_t **out_page,
-                       bool *out_usable)
+/* NULL: it is no leaf, or not any more; the file may change while it is walked. */
+static pf_err leaf_get(struct walk *walk, uint64_t leaf_id,
+                       const struct cached_leaf **out_leaf)
 {
-    struct leaf_cache *cache = walk->cache;
-    const size_t slot = (size_t)(leaf_id % CACHE_PAGES);
-    *out_page = cache->pages[slot];
-    *out_usable = cache->page_ids[slot] == leaf_id;
-    if (*out_usable)
+    struct cached_leaf *leaf = &walk->cache->leaves[leaf_id % CACHE_PAGES];
+    bool usable;
+    *out_leaf = leaf;
+    if (leaf->page_id == leaf_id)
         return PF_OK;
-    cache->page_ids[slot] = 0;
-    const pf_err err = walk_read(walk, leaf_id, cache->pages[slot], out_usable);
-    if (err == PF_OK && *out_usable)
-        cache->page_ids[slot] = leaf_id;
-    return err;
+    leaf->page_id = 0;
+    *out_leaf = NULL;
+    const pf_err err = walk_read(walk, leaf_id, leaf->bytes, &usable);
+    if (err != PF_OK || !usable || !index_decode(leaf->bytes, &leaf->index) ||
+        !leaf->index.leaf)
+        return err;
+    leaf->page_id = leaf_id;
+    leaf->ascending = index_values_ascend(&leaf->index);
+    *out_leaf = leaf;
+    return PF_OK;
 }
 
+static void add_key(struct key_list *keys, const struct index_page *leaf, unsigned i)
+{
+    keys->found[keys->count] = false;
+    keys->keys[keys->count++] = index_key(leaf, i);
+}
+
+/* Once for each page of the leaf: to look at all its values then was a fifth of a check.
+ */
 static pf_err keys_of_leaf(struct walk *walk, uint64_t leaf_id, uint64_t page_id,
                            struct key_list *out_keys)
 {
-    const uint8_t *page;
-    struct index_page leaf;
-    bool usable;
+    const struct cached_leaf *cached;
     out_keys->leaf_id = leaf_id;
     out_keys->count = 0;
-    const pf_err err = leaf_get(walk, leaf_id, &page, &usable);
-    if (err != PF_OK || !usable || !index_decode(page, &leaf) || !leaf.leaf)
-        return err; /* the file may change while it is walked */
-    /* for each page its whole leaf: a call a value made it a fifth of a check */
-    for (unsigned i = index_find_value(&leaf, 0, page_id); i < leaf.count;
-         i = index_find_value(&leaf, i + 1, page_id)) {
-        out_keys->found[out_keys->count] = false;
-        out_keys->keys[out_keys->count++] = index_key(&leaf, i);
-    }
+    const pf_err err = leaf_get(walk, leaf_id, &cached);
+    if (err != PF_OK || cached == NULL)
+        return err;
+    const struct index_page *leaf = &cached->index;
+    if (cached->ascending)
+        for (unsigned i = index_first_value(leaf, page_id);
+             i < leaf->count && index_value(leaf, i) == page_id; i++)
+            add_key(out_keys, leaf, i);
+    else
+        for (unsigned i = index_find_value(leaf, 0, page_id); i < leaf->count;
+             i = index_find_value(leaf, i + 1, page_id))
+            add_key(out_keys, leaf, i);
     return PF_OK;
 }
 

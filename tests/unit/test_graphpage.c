@@ -359,6 +359,45 @@ static void index_counts_end_at_252(void **state)
     assert_false(index_decode(page, &index));
 }
 
+/* A leaf with these values, its keys 1, 2, 3 and so on. */
+static void make_leaf(uint8_t *page, const uint64_t *values, unsigned count,
+                      struct index_page *out_index)
+{
+    memset(page, 0, V3_PAGE);
+    page[8] = 1;
+    image_put16(page + 10, (uint16_t)count);
+    for (unsigned i = 0; i < count; i++) {
+        v3_put64(page + 32 + (size_t)i * 16, i + 1);
+        v3_put64(page + 40 + (size_t)i * 16, values[i]);
+    }
+    assert_true(index_decode(page, out_index));
+    assert_u64(count, index_key(out_index, count - 1));
+}
+
+static void values_are_found_in_leaves_in_order_and_in_others(void **state)
+{
+    static const uint64_t ordered[] = {3, 3, 4, 9, 9, 9, UINT64_MAX};
+    static const uint64_t mixed[] = {9, 3, 9, 4, 3};
+    uint8_t page[V3_PAGE];
+    struct index_page index;
+
+    (void)state;
+    make_leaf(page, ordered, 7, &index);
+    assert_true(index_values_ascend(&index));
+    assert_int_equal(index_first_value(&index, 0), 0);
+    assert_int_equal(index_first_value(&index, 3), 0);
+    assert_int_equal(index_first_value(&index, 4), 2);
+    assert_int_equal(index_first_value(&index, 5), 3);
+    assert_int_equal(index_first_value(&index, UINT64_MAX), 6);
+    make_leaf(page, ordered, 6, &index);
+    assert_int_equal(index_first_value(&index, UINT64_MAX), 6);
+    make_leaf(page, mixed, 5, &index);
+    assert_false(index_values_ascend(&index));
+    assert_int_equal(index_find_value(&index, 0, 3), 1);
+    assert_int_equal(index_find_value(&index, 2, 3), 4);
+    assert_int_equal(index_find_value(&index, 0, 5), 5);
+}
+
 static void varints_hold_64_bits_and_no_more(void **state)
 {
     static const struct {
@@ -644,6 +683,7 @@ int main(void)
         cmocka_unit_test(padding_is_judged_apart_from_the_sum),
         cmocka_unit_test(a_damaged_id_is_told_from_a_misplaced_page),
         cmocka_unit_test(index_counts_end_at_252),
+        cmocka_unit_test(values_are_found_in_leaves_in_order_and_in_others),
         cmocka_unit_test(varints_hold_64_bits_and_no_more),
         cmocka_unit_test(a_record_is_decoded_field_by_field),
         cmocka_unit_test(a_record_cut_anywhere_is_refused),
