@@ -162,8 +162,8 @@ static int mend(struct check *check)
     check->out.repairing = true;
     check->out.format->repair_begin(&check->out);
     follow_phase(check->follow, "repairing");
-    const pf_err err = pf_repair(check->shown, &options, &watch, on_change, check,
-                                 &result, check->reason);
+    const pf_err err = opening_repair(check->shown, &options, &watch, on_change, check,
+                                      &result, check->reason);
     follow_phase(check->follow, NULL);
     check->out.format->repair_end(&check->out, err == PF_OK ? &result : NULL);
     if (err != PF_OK)

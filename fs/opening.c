@@ -45,6 +45,18 @@ static int status_of(pf_err err)
     }
 }
 
+/* After an attempt that ended with *err: the daemon of a mount that has ended may still
+ * be closing. True: try again. PF_E_CANCELLED when an ending signal came in. */
+static bool wait_for_daemon(const char *path, pf_err *err, int *waited_ms)
+{
+    if (*err != PF_E_LOCKED || *waited_ms >= LOCK_RETRY_MS || paths_is_mounted(path))
+        return false;
+    *waited_ms += LOCK_POLL_MS;
+    if (signals_wait_ms(LOCK_POLL_MS))
+        *err = PF_E_CANCELLED;
+    return *err == PF_E_LOCKED;
+}
+
 /* With what separates it from the reason. */
 static const char *next_step(pf_err err)
 {
@@ -64,19 +76,18 @@ int opening_open(const char *shown, const char *path, const struct pf_options *o
                  pf_store **out_store)
 {
     char reason[PF_REASON_SIZE] = "";
-    pf_err err = pf_open(path, options, out_store, reason);
+    int waited = 0;
+    pf_err err;
 
-    for (int waited = 0;
-         err == PF_E_LOCKED && waited < LOCK_RETRY_MS && !paths_is_mounted(path);
-         waited += LOCK_POLL_MS) {
-        if (signals_wait_ms(LOCK_POLL_MS)) {
-            message(shown, "ended by a signal while another process had it locked");
-            return EXIT_SYSTEM;
-        }
+    do
         err = pf_open(path, options, out_store, reason);
-    }
+    while (wait_for_daemon(path, &err, &waited));
     if (err == PF_OK)
         return 0;
+    if (err == PF_E_CANCELLED) {
+        message(shown, "ended by a signal while another process had it locked");
+        return EXIT_SYSTEM;
+    }
     const char *const why = reason[0] != '\0' ? reason : pf_err_text(err);
     char *const point = err == PF_E_LOCKED ? paths_mountpoint_of(path) : NULL;
     if (point != NULL)
@@ -94,4 +105,22 @@ int opening_look(const char *shown, char **out_path, pf_store **out_store)
     const int status = paths_resolve_database(shown, out_path);
 
     return status != 0 ? status : opening_open(shown, *out_path, &options, out_store);
+}
+
+pf_err opening_repair(const char *path, const struct pf_repair_options *options,
+                      const struct pf_watch *watch, pf_repair_fn say, void *say_ctx,
+                      struct pf_repair_result *out_result, char *out_reason)
+{
+    char *const resolved = realpath(path, NULL); /* NULL: pf_repair() says why */
+    const char *const database = resolved != NULL ? resolved : path;
+    int waited = 0;
+    pf_err err;
+
+    do /* one that is locked has not been begun */
+        err = pf_repair(database, options, watch, say, say_ctx, out_result, out_reason);
+    while (wait_for_daemon(database, &err, &waited));
+    if (err == PF_E_CANCELLED)
+        out_reason[0] = '\0';
+    free(resolved);
+    return err;
 }

@@ -416,6 +416,25 @@ static void a_mounted_file_is_not_repaired(void **state)
     mnt_stop(m);
 }
 
+/* As the daemon of a read-only mount that has just ended has. */
+static void a_shared_lock_that_is_released_in_time_is_waited_for(void **state)
+{
+    struct mnt *m = *state;
+
+    take_sample(m, "stale");
+    assert_int_equal(sh(m,
+                        "{ flock -s 3; sleep 0.5; } 3<\"$DB\" & "
+                        "until ! flock -xn \"$DB\" true; do sleep 0.01; done; "
+                        "\"$PAGEFS\" check --repair --dry-run \"$DB\" | grep '^would'"),
+                     0);
+    assert_string_equal(m->err, "");
+    assert_int_equal(sh(m, "{ flock -s 3; sleep 0.5; } 3<\"$DB\" & "
+                           "until ! flock -xn \"$DB\" true; do sleep 0.01; done; "
+                           "\"$PAGEFS\" check --repair \"$DB\" >/dev/null"),
+                     1);
+    assert_string_equal(m->err, "");
+}
+
 static void a_file_that_cannot_be_written_is_not_repaired(void **state)
 {
     struct mnt *m = *state;
@@ -458,6 +477,7 @@ int main(void)
         MOUNT_TEST(a_file_with_two_names_is_not_repaired),
         MOUNT_TEST(a_file_that_is_open_elsewhere_is_not_repaired),
         MOUNT_TEST(a_mounted_file_is_not_repaired),
+        MOUNT_TEST(a_shared_lock_that_is_released_in_time_is_waited_for),
         MOUNT_TEST(a_file_that_cannot_be_written_is_not_repaired),
         MOUNT_TEST(a_journal_set_aside_earlier_is_never_written_over),
     };
