@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Run the console blocks of README.md that are marked for it and compare the output.
+"""Run the examples of README.md or of the manual and compare the output.
 
-usage: tour.py README.md
+usage: tour.py README.md | pagefs.1
 
-A block that follows the line `<!-- tested -->` is run, all such blocks in one bash, in an
-empty directory (but for `tests`, a link to those of the README), with the freshly built
-pagefs first in PATH. `$ ` starts a command, `> ` goes on with it, everything else is
-expected output, stdout and stderr as a terminal would show them. A line `...` stands for any lines. Prints TAP: one case a command.
+Of README.md a console block that follows the line `<!-- tested -->` is run, of the manual
+what is displayed in EXAMPLES. All blocks run in one bash, in an empty directory (but for
+`tests`, a link to those of the README), with the freshly built pagefs first in PATH.
+`$ ` starts a command, `> ` goes on with it, everything else is expected output, stdout and
+stderr as a terminal would show them. A line `...` stands for any lines. Prints TAP: one
+case a command.
 """
 
 import os
@@ -21,8 +23,11 @@ END = re.compile(r"^@@@ end of command \d+ @@@$")
 
 
 def blocks(text):
-    marked = re.compile(r"<!-- tested -->\n```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-    return [m.group(1) for m in marked.finditer(text)]
+    block = r"<!-- tested -->\n```console\n(.*?)^```$"
+    if text.startswith("."):
+        text = re.split(r"^\.Sh ", text.split("\n.Sh EXAMPLES\n")[1], flags=re.MULTILINE)[0]
+        block = r"^\.Bd -literal\n(.*?)^\.Ed$"
+    return re.findall(block, text, re.DOTALL | re.MULTILINE)
 
 
 def steps(block):
@@ -76,8 +81,8 @@ def run(commands, directory):
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as readme:
-        tour = [step for block in blocks(readme.read()) for step in steps(block)]
+    with open(sys.argv[1], encoding="utf-8") as text:
+        tour = [step for block in blocks(text.read()) for step in steps(block)]
     print(f"1..{len(tour)}")
     if not tour:
         return 1

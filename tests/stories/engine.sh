@@ -95,6 +95,6 @@ step 'what was freed is free' frees_hold
 step 'no page was handed out twice' nobody_has_the_same_page
 step 'the counts add up' counts_add_up
 step 'unmounted' fusermount3 -u p
-step 'no journal is left' test ! -e engine.v3-journal
 step 'a check finds no damage' pagefs check engine.v3
+step 'no journal is left' test ! -e engine.v3-journal
 the_end

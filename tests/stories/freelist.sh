@@ -23,6 +23,7 @@ damage()
     local offset
     pagefs medium.v3 p && echo "${fifteen[@]}" >p/free &&
         offset=$(cat "p/pages/${fifteen[0]}/offset") && fusermount3 -u p &&
+        pagefs stat medium.v3 && # which waits for the daemon to end
         printf 'stray write' |
         dd of=medium.v3 bs=1 seek=$((offset + 64)) conv=notrunc status=none
     sum=$(sha256sum <medium.v3)
