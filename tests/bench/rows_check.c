@@ -236,7 +236,8 @@ static void check_row(const struct bench *few)
     (void)snprintf(peer, sizeof(peer), "cat '%s' >/dev/null", path);
     const struct comparison c = compare(few, (struct side){command_turn, ours},
                                         (struct side){command_turn, peer});
-    table_limit("Near half of the time is the kernel reading the file, as in cat (perf).");
+    table_limit(
+        "Near half of the time is the kernel reading the file, as in cat (perf).");
     table_ratio("pagefs check, 2 GB in the page cache", "cat", &c, 2.0);
     (void)unlink(path);
 }
