@@ -99,6 +99,10 @@ static bool read_header(struct oracle *oracle, const struct oracle_source *sourc
         return broken(oracle,
                       "%" PRIu64 " bytes are missing at the end of %" PRIu64 " pages",
                       nominal - source->size, oracle->total_pages);
+    const uint64_t root = be(header + 80, 8), edge_root = be(header + 48, 8);
+    if (root >= oracle->total_pages ||
+        (edge_root != UINT64_MAX && edge_root >= oracle->total_pages))
+        return broken(oracle, "a root is not below total_pages");
     return true;
 }
 

@@ -228,27 +228,36 @@ static void bench_clear(struct bench *b)
         fail_msg("%u violations", violations);
 }
 
+static void judge_seed(struct bench *b, uint64_t seed)
+{
+    snprintf(b->judge.label, sizeof(b->judge.label), "PF_CRASH_SEED=%" PRIu64, seed);
+    b->rng = seed * 0x9E3779B97F4A7C15U + 7;
+    if (!make_hot(b, seed))
+        return;
+    for (int i = 0; i < 4; i++) {
+        change(b);
+        replay_by_the_book(b);
+        judge_change(b);
+    }
+}
+
 static void damaged_and_foreign_journals_are_judged_as_specified(void **state)
 {
+    /* a flipped bit in a root: the journal is fine, the database is not */
+    static const uint64_t kept[] = {217667, 288936, 314780};
     const char *only = getenv("PF_CRASH_SEED");
-    uint64_t first = 1, last = figure(3000, 20000, 2000000);
+    const uint64_t last = figure(3000, 20000, 2000000);
     struct bench b;
 
     (void)state;
     bench_init(&b);
     if (only != NULL)
-        first = last = strtoull(only, NULL, 10);
-    for (uint64_t seed = first; seed <= last && !judge_is_done(&b.judge); seed++) {
-        snprintf(b.judge.label, sizeof(b.judge.label), "PF_CRASH_SEED=%" PRIu64, seed);
-        b.rng = seed * 0x9E3779B97F4A7C15U + 7;
-        if (!make_hot(&b, seed))
-            continue;
-        for (int i = 0; i < 4; i++) {
-            change(&b);
-            replay_by_the_book(&b);
-            judge_change(&b);
-        }
-    }
+        judge_seed(&b, strtoull(only, NULL, 10));
+    for (size_t i = 0; only == NULL && i < sizeof(kept) / sizeof(kept[0]); i++)
+        judge_seed(&b, kept[i]);
+    for (uint64_t seed = 1; only == NULL && seed <= last && !judge_is_done(&b.judge);
+         seed++)
+        judge_seed(&b, seed);
     print_message("#= changed journals and databases: %" PRIu64 " refused, %" PRIu64
                   " replayed, %" PRIu64 " with nothing to replay\n",
                   b.refused, b.replayed, b.nothing);
