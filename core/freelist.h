@@ -8,6 +8,10 @@
  * whoever changes it, `lock` around every change and every query, so a query
  * needs `lock` and a writer may read with `writer` alone.
  *
+ * freelist.c pushes, pops, and hands the changed trunks to the batch; freelist_visit.c
+ * gets to know blocks, freelist_cut.c takes pages out of the middle, freelist_look.c
+ * answers queries; freechain.c keeps the blocks for all of them.
+ *
  * Invariants
  *  F1  free holds exactly the pages of the known blocks; trunk_of maps exactly
  *      their trunks.
