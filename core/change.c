@@ -184,9 +184,9 @@ static pf_err cut_locked(pf_store *store, uint64_t first, uint64_t count)
     return err;
 }
 
-/* Take free pages first .. first + count - 1 out of the list, and grow the
- * file. */
-pf_err change_take(pf_store *store, uint64_t first, uint64_t count, uint64_t grow)
+/* Take free pages first .. first + count - 1 out of the list, and grow the file by `grow`
+ * pages. Everything is known (load_all); `writer` held. */
+static pf_err take_run(pf_store *store, uint64_t first, uint64_t count, uint64_t grow)
 {
     pf_err err = take_prepare(store, first, count, grow);
     pthread_mutex_lock(&store->lock);
@@ -251,7 +251,7 @@ pf_err pf_pages_alloc_contiguous(pf_store *store, uint64_t count, uint64_t *out_
     err = load_all(store);
     if (err == PF_OK) {
         const uint64_t reuse = find_run(store, count, &first);
-        err = change_take(store, first, reuse, count - reuse);
+        err = take_run(store, first, reuse, count - reuse);
     }
     err = change_end(store, err, out_lsn);
     if (err == PF_OK)
@@ -275,7 +275,7 @@ pf_err pf_page_take(pf_store *store, uint64_t page_id, uint64_t *out_lsn)
         pthread_mutex_unlock(&store->lock);
     }
     if (err == PF_OK)
-        err = change_take(store, page_id, 1, 0);
+        err = take_run(store, page_id, 1, 0);
     return change_end(store, err, out_lsn);
 }
 

@@ -139,12 +139,8 @@ PF_CHECK pf_err change_begin(pf_store *store);
 /* End it: give it an LSN (err PF_OK), release `writer`, wait as pf.h says. */
 pf_err change_end(pf_store *store, pf_err err, uint64_t *out_lsn);
 
-/* Take free pages first .. first + count - 1 out of the list, and grow the file by `grow`
- * pages. Everything is known (load_all); `writer` held. */
-PF_CHECK pf_err change_take(pf_store *store, uint64_t first, uint64_t count,
-                            uint64_t grow);
-/* Take the free pages from `first` to the last off the list and out of the file. The
- * same. */
+/* Take the free pages from `first` to the last off the list and out of the file.
+ * Everything is known (load_all); `writer` held. */
 PF_CHECK pf_err change_cut_end(pf_store *store, uint64_t first);
 
 /* Make everything durable before `writer` is released: for changes after which nothing

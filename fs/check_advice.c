@@ -9,7 +9,8 @@ uint64_t check_faults(const struct pf_check_summary *summary)
     return summary->finding_count - summary->findings[PF_FINDING_LEAKED];
 }
 
-bool check_repairable(const struct pf_check_summary *summary)
+/* Would pf_repair() have something to do, leaked pages and journals not counted? */
+static bool is_repairable(const struct pf_check_summary *summary)
 {
     return summary->walked &&
            (summary->right_total > summary->total_pages || !summary->free_list_intact ||
@@ -97,7 +98,7 @@ static void advise_repair(const struct pf_check_summary *s, const char *shown, c
                  ? "what is wrong can be repaired"
                  : "the graph is damaged: restore a backup if there is one; the rest "
                    "can be repaired",
-             journal && check_repairable(s) ? " and repair the rest" : "", command);
+             journal && is_repairable(s) ? " and repair the rest" : "", command);
 }
 
 void check_advice(const struct pf_check_summary *summary, const char *shown,
@@ -110,7 +111,7 @@ void check_advice(const struct pf_check_summary *summary, const char *shown,
             out, CHECK_ADVICE_SIZE,
             "the program that writes the file did not close it: let it open and close "
             "the file once more, then check again");
-    else if (check_repairable(summary) || summary->journal_refused)
+    else if (is_repairable(summary) || summary->journal_refused)
         advise_repair(summary, shown, out);
     else
         advise_no_repair(summary, out);

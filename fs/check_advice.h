@@ -7,8 +7,6 @@
 /* What is wrong with the file, leaked pages not counted: they cost space and nothing
  * else, and every file that was worked with has some. */
 uint64_t check_faults(const struct pf_check_summary *summary);
-/* Would pf_repair() have something to do, leaked pages and journals not counted? */
-bool check_repairable(const struct pf_check_summary *summary);
 
 enum { CHECK_ADVICE_SIZE = 1024 };
 

@@ -19,7 +19,6 @@ struct outcome {
     char wrong[600]; /* the first thing that was not as it has to be; "" = none */
     bool mounted, writable;
     uint64_t resident_kb; /* of the daemon */
-    bool is_scarce;       /* the machine cannot do it: skip */
 };
 
 /* To be run in a process of its own, which is killed by SIGALRM when a step hangs. `dir`

@@ -31,7 +31,6 @@ struct holding {
 /* What is known of a page at one moment. */
 struct knowledge {
     unsigned states; /* CLAIM_ bits */
-    bool was_new;    /* never written by anybody: zeros */
     uint64_t versions[2];
     unsigned version_count; /* 0 = the data is not known */
 };
@@ -45,7 +44,9 @@ struct claims {
     struct holding *holdings; /* by page, then by time */
     size_t holding_count, holding_room;
     struct knowledge *knowledge;
-    uint64_t position, answers, unanswered;
+    uint64_t position, answers;
+    uint64_t unanswered; /* pages whose allocation was asked for and never answered: they
+                            may be allocated without anybody knowing */
 };
 
 struct claims *claims_new(uint64_t total_pages, const uint64_t *free_ids,
@@ -368,11 +369,6 @@ bool claims_fit(struct claims *c, const struct oracle *oracle,
         }
     }
     return true;
-}
-
-uint64_t claims_unanswered(const struct claims *claims)
-{
-    return claims->unanswered;
 }
 
 uint64_t claims_answers(const struct claims *claims)

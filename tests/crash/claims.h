@@ -27,9 +27,6 @@ void claims_at(struct claims *claims, uint64_t position);
 /* Does the file agree with what the clients know at that moment? */
 bool claims_fit(struct claims *claims, const struct oracle *oracle,
                 const struct oracle_source *source, char *why, size_t why_size);
-/* Allocations that were requested and never answered: how many pages that is. Those pages
- * may be allocated without anybody knowing. */
-uint64_t claims_unanswered(const struct claims *claims);
 uint64_t claims_answers(const struct claims *claims);
 /* The bytes of a data write. */
 void claims_data(uint8_t bytes[4096], uint64_t page_id, uint64_t version);

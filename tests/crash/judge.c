@@ -461,9 +461,10 @@ static void look_closely(struct judge *judge, const struct fd_image *image,
 
 /* ---- one image, all images ---- */
 
-int judge_image(struct judge *judge, const struct fd_image *image,
-                const struct model *const *allowed, size_t allowed_count, bool closely,
-                const char *where)
+/* Which of `allowed` it holds, or -1 after a violation. */
+static int judge_image(struct judge *judge, const struct fd_image *image,
+                       const struct model *const *allowed, size_t allowed_count,
+                       bool closely, const char *where)
 {
     char reason[PF_REASON_SIZE];
     char why[1024] = "";

@@ -44,7 +44,7 @@ struct judge {
     uint64_t images;     /* looked at, repeats included */
     uint64_t recoveries; /* images that were recovered, cuts during recovery too */
     uint64_t close_looks;
-    uint64_t replays, refusals_expected;
+    uint64_t replays;
     uint64_t cut_images;              /* distinct, during recovery */
     uint64_t points, points_complete; /* crash points, and those with every combination */
     unsigned violations;
@@ -79,10 +79,6 @@ __attribute__((format(printf, 2, 3))) void judge_say(struct judge *judge,
 void judge_crashes(struct judge *judge, const struct faultdisk *disk, uint64_t limit,
                    const struct model *const *allowed, size_t allowed_count,
                    const char *where);
-/* Judge one disk; which of `allowed` it holds, or -1 after a violation. */
-int judge_image(struct judge *judge, const struct fd_image *image,
-                const struct model *const *allowed, size_t allowed_count, bool closely,
-                const char *where);
 /* Recover this image on the judge's own disk; `out_disk` holds the result. */
 pf_err judge_recover(struct judge *judge, const struct fd_image *image,
                      pf_store **out_store, struct faultdisk **out_disk, char *reason);

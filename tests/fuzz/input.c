@@ -59,7 +59,8 @@ struct input in_bytes(struct input *in, size_t length)
     return bytes;
 }
 
-struct input in_part(struct input *in)
+/* A part with its length (u16) before it. */
+static struct input in_part(struct input *in)
 {
     const uint16_t length = in_u16(in);
 

@@ -29,8 +29,6 @@ uint64_t in_u64(struct input *in);
 uint64_t in_number(struct input *in);
 /* At most `length` bytes; fewer when the input ends. */
 struct input in_bytes(struct input *in, size_t length);
-/* A part with its length (u16) before it. */
-struct input in_part(struct input *in);
 
 /* A database file. `bytes` has what is not zero, `size` may be far larger. */
 enum { IMAGE_MAX_PAGES = 40, IMAGE_ROOM = 112 + IMAGE_MAX_PAGES * 4096 };

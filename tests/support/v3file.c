@@ -108,14 +108,6 @@ void v3_poke64(const char *path, uint64_t offset, uint64_t value)
     v3_poke(path, offset, bytes, sizeof(bytes));
 }
 
-void v3_poke32(const char *path, uint64_t offset, uint32_t value)
-{
-    uint8_t bytes[4];
-
-    v3_put32(bytes, value);
-    v3_poke(path, offset, bytes, sizeof(bytes));
-}
-
 uint64_t v3_size(const char *path)
 {
     struct stat st;

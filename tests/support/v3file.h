@@ -64,7 +64,6 @@ void v3_make_pages(const char *path, uint64_t total_pages);
 void v3_poke(const char *path, uint64_t offset, const void *bytes, size_t length);
 void v3_peek(const char *path, uint64_t offset, void *bytes, size_t length);
 void v3_poke64(const char *path, uint64_t offset, uint64_t value);
-void v3_poke32(const char *path, uint64_t offset, uint32_t value);
 uint64_t v3_size(const char *path);
 
 /* A trunk page, its sum included. */
