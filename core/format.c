@@ -2,9 +2,8 @@
 
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "bytes.h"
+#include "xxh.h"
 
 static const uint8_t magic_v3[8] = {'S', 'Q', 'L', 'T', 'G', 'F', 0, 3};
 static const uint8_t magic_v2[8] = {'S', 'Q', 'L', 'T', 'G', 'F', 0, 0};

@@ -2,9 +2,8 @@
 
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "bytes.h"
+#include "xxh.h"
 
 enum { /* byte offsets in the journal's header; FORMAT.md section 5 */
        JH_MAGIC = 0,

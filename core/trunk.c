@@ -2,9 +2,8 @@
 
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "bytes.h"
+#include "xxh.h"
 
 enum { /* byte offsets in a trunk page, big-endian; FORMAT.md section 3 */
        TRUNK_MAGIC = 0,
