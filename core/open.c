@@ -284,6 +284,7 @@ static pf_err fall_back(struct opening *o, pf_store **out_store)
     char reason[PF_REASON_SIZE];
     pf_store *store = NULL;
     memcpy(reason, o->reason, sizeof reason);
+    o->reason[0] = '\0'; /* it is not why this may fail */
     pf_err err = attempt(o, false, &store);
     if (err != PF_OK || store == NULL)
         return err;

@@ -22,21 +22,30 @@ bool daemon_fill_stdio(void)
     return true;
 }
 
-/* The child ended without a report: it has said why, unless a signal ended it. */
+static int cannot(const char *what)
+{
+    message(NULL, "cannot %s: %s", what, strerror(errno));
+    return EXIT_SYSTEM;
+}
+
+/* There is no report. As a rule the child has ended and has said why; if it has not
+ * ended, nobody could tell the user that it has mounted, and it must not. */
 static int status_of_dead(pid_t child)
 {
     int status;
 
+    kill(child, SIGTERM);
     while (waitpid(child, &status, 0) == -1) {
         if (errno != EINTR)
-            return EXIT_SYSTEM;
+            return cannot("wait for the daemon");
     }
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status))
         message(NULL, "the daemon was ended by signal %d before it had mounted",
                 WTERMSIG(status));
-        return EXIT_SYSTEM;
-    }
-    return WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_SYSTEM;
+    else if (WEXITSTATUS(status) == 0)
+        message(NULL, "the daemon did not report that it had mounted");
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status)
+                                                         : EXIT_SYSTEM;
 }
 
 /* Hands an ending signal on: the child is no longer in our process group, and must not
@@ -54,6 +63,17 @@ static bool pass_signal(int signals, pid_t child, bool *passed)
     return true;
 }
 
+/* After POLLHUP or POLLIN. */
+static int read_report(int report, pid_t child)
+{
+    char byte;
+    ssize_t n;
+
+    while ((n = read(report, &byte, 1)) == -1 && errno == EINTR) {
+    }
+    return n == 1 ? EXIT_MOUNTED : status_of_dead(child);
+}
+
 static int wait_for_report(int report, int signals, pid_t child)
 {
     struct pollfd fds[] = {
@@ -61,22 +81,15 @@ static int wait_for_report(int report, int signals, pid_t child)
         {.fd = signals, .events = POLLIN},
     };
     bool passed = false;
-    char byte;
 
     while (fds[0].revents == 0) {
         fds[1].revents = 0; /* an interrupted poll leaves it as it was */
         if (poll(fds, 2, -1) == -1 && errno != EINTR)
-            return EXIT_SYSTEM;
+            return status_of_dead(child);
         if ((fds[1].revents & POLLIN) != 0 && !pass_signal(signals, child, &passed))
             return EXIT_SYSTEM;
     }
-    return read(report, &byte, 1) == 1 ? EXIT_MOUNTED : status_of_dead(child);
-}
-
-static int cannot(const char *what)
-{
-    message(NULL, "cannot %s: %s", what, strerror(errno));
-    return EXIT_SYSTEM;
+    return read_report(report, child);
 }
 
 int daemon_fork(int *out_report_fd)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 #include "../core/pf.h"
 
-enum { ANSWER_SIZE = 128, PATIENCE_MS = 10000 };
+enum { ANSWER_SIZE = 128, PATIENCE_MS = 10000, FEW_FILES = 1024 };
 
 struct helper {
     pid_t pid;
@@ -97,19 +98,24 @@ static bool run_fusermount(const char *mountpoint)
     return status == 0;
 }
 
-static void answer(int socket, const char *text)
+/* False: the daemon would wait for ever. */
+static bool answer(int socket, const char *text)
 {
-    while (send(socket, text, strlen(text), MSG_NOSIGNAL) == -1 && errno == EINTR) {
+    ssize_t n;
+
+    while ((n = send(socket, text, strlen(text), MSG_NOSIGNAL)) == -1 && errno == EINTR) {
     }
+    return n != -1;
 }
 
 static void serve_daemon(int socket, const char *mountpoint, pid_t daemon)
 {
     char text[ANSWER_SIZE];
     char request;
+    bool answered = true;
     int fd;
 
-    while ((request = receive_request(socket, &fd)) != 0) {
+    while (answered && (request = receive_request(socket, &fd)) != 0) {
         snprintf(text, sizeof(text), "-");
         if (request == UNMOUNT &&
             (umount2(mountpoint, MNT_DETACH) == 0 || run_fusermount(mountpoint)))
@@ -118,8 +124,17 @@ static void serve_daemon(int socket, const char *mountpoint, pid_t daemon)
             pf_name_holder(fd, daemon, text, sizeof(text));
         if (fd != -1)
             close(fd);
-        answer(socket, text);
+        answered = answer(socket, text);
     }
+}
+
+/* Older kernels have no close_range(). The daemon has opened few files so far. */
+static void close_all(int first, int last)
+{
+    if (close_range((unsigned)first, (unsigned)last, 0) == 0)
+        return;
+    for (int fd = first; fd <= last && fd < FEW_FILES; fd++)
+        close(fd);
 }
 
 /* Only what it needs: what is sent to the whole group or service is for the daemon. */
@@ -133,9 +148,8 @@ static void detach(int socket)
     prctl(PR_SET_NAME, "pagefs-helper");
     for (int fd = 0; null != -1 && fd <= 2; fd++)
         dup2(null, fd);
-    if (socket > 3)
-        (void)close_range(3, (unsigned)socket - 1, 0);
-    (void)close_range((unsigned)socket + 1, ~0U, 0);
+    close_all(3, socket - 1);
+    close_all(socket + 1, INT_MAX);
     if (chdir("/") != 0)
         _exit(1);
 }

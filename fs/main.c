@@ -1,4 +1,5 @@
 /* main.c: which program is it? `pagefs DB MOUNTPOINT`, or a subcommand. */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,8 +23,10 @@ int main(int argc, char **argv)
 {
     struct options options;
 
-    if (!daemon_fill_stdio())
+    if (!daemon_fill_stdio()) {
+        message("/dev/null", "%s", strerror(errno)); /* if stderr is open at least */
         return EXIT_SYSTEM;
+    }
     (void)signal(SIGXFSZ, SIG_IGN); /* ulimit -f: the write says so */
     /* we would open any file for anybody */
     if (geteuid() != getuid() || getegid() != getgid()) {

@@ -1,0 +1,12 @@
+/* caller.h: for the libraries that are preloaded into a daemon: who calls? */
+#ifndef TEST_CALLER_H
+#define TEST_CALLER_H
+
+#include <stdbool.h>
+
+/* Before caller_is_program(), in a constructor. */
+void caller_find_program(void);
+/* Is this address in the program itself, and not in one of its libraries? */
+bool caller_is_program(const void *address);
+
+#endif
