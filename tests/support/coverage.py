@@ -4,9 +4,9 @@
 usage: coverage.py [--lines] [--least PERCENT] BUILD
 
 Asks gcov for every object of BUILD that was run, adds up what several programs ran of
-the same source, and prints a table per file of core/ and totals. A branch is counted once
-for each direction of each condition. Exit status 1 when less than PERCENT of the branches
-of core/ were taken.
+the same source, and prints a table per file and totals. A branch is counted once for
+each direction of each condition. --lines prints each line with a branch that was not
+taken. Exit status 1 when less than PERCENT of the branches of core/ were taken.
 """
 
 import argparse
@@ -128,8 +128,7 @@ def main():
         total, missed = judge(name, files[name])
         layer = name.split("/", maxsplit=1)[0]
         totals[layer].add(total)
-        if layer == "core" or arguments.lines:
-            print_row(name, total)
+        print_row(name, total)
         if arguments.lines:
             for number, count, text in missed:
                 print(f"    {name}:{number}: {count or 'not run'}: {text}")
@@ -141,7 +140,8 @@ def main():
         return 1
     print(f"#= coverage: core {core.line_rate():.1f} % of lines, {core.branch_rate():.1f} % of "
           f"{core.branches} branches ({core.left_out} not counted); fs {fs.line_rate():.1f} % "
-          f"of lines, {fs.branch_rate():.1f} % of branches")
+          f"of lines, {fs.branch_rate():.1f} % of {fs.branches} branches ({fs.left_out} not "
+          "counted)")
     return 0 if core.branch_rate() >= arguments.least else 1
 
 
