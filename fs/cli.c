@@ -57,6 +57,16 @@ int cli_parse(const struct cli_command *command, int argc, char **argv,
     return -1;
 }
 
+pf_err cli_put(struct text *text, pf_err err)
+{
+    if (err == PF_OK && text->failed)
+        err = PF_E_NO_MEMORY;
+    if (err == PF_OK)
+        (void)fwrite(text->bytes, 1, text->length, stdout);
+    text_free(text);
+    return err;
+}
+
 int cli_look(const struct cli_command *command, int argc, char **argv,
              pf_err (*print)(const struct fsctx *ctx, const struct cli_line *line))
 {

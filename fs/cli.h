@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "fsctx.h"
+#include "text.h"
 
 int cli_check(int argc, char **argv);
 int cli_create(int argc, char **argv);
@@ -36,6 +37,8 @@ int cli_parse(const struct cli_command *command, int argc, char **argv,
  * status. `print` writes to stdout; its error gets a message here. */
 int cli_look(const struct cli_command *command, int argc, char **argv,
              pf_err (*print)(const struct fsctx *ctx, const struct cli_line *line));
+/* Print the text unless rendering it gave `err` or had no memory; frees it. */
+pf_err cli_put(struct text *text, pf_err err);
 /* Everything printed has reached stdout: 0 or, after a message, an exit status. */
 int cli_flush(void);
 

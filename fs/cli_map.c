@@ -142,14 +142,9 @@ static pf_err print_map(const struct fsctx *ctx)
 static pf_err print_svg(const struct fsctx *ctx)
 {
     struct text text = {0};
-    pf_err err = render_map_svg(ctx, 0, &text);
+    const pf_err err = render_map_svg(ctx, 0, &text);
 
-    if (err == PF_OK && text.failed)
-        err = PF_E_NO_MEMORY;
-    if (err == PF_OK)
-        (void)fwrite(text.bytes, 1, text.length, stdout);
-    text_free(&text);
-    return err;
+    return cli_put(&text, err);
 }
 
 static pf_err print(const struct fsctx *ctx, const struct cli_line *line)

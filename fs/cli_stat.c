@@ -26,12 +26,7 @@ static pf_err print(const struct fsctx *ctx, const struct cli_line *line)
     (void)line;
     if (err == PF_OK)
         err = render_stats(ctx, 0, &text);
-    if (err == PF_OK && text.failed)
-        err = PF_E_NO_MEMORY;
-    if (err == PF_OK)
-        (void)fwrite(text.bytes, 1, text.length, stdout);
-    text_free(&text);
-    return err;
+    return cli_put(&text, err);
 }
 
 int cli_stat(int argc, char **argv)

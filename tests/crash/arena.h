@@ -35,5 +35,13 @@ uint64_t number_weight(uint64_t number, unsigned stream);
 /* realloc and calloc that end the program when there is no memory. */
 void *must_realloc(void *old, size_t size);
 void *must_calloc(size_t count, size_t size);
+/* Make room for one more element of an array. */
+#define MUST_GROW(array, count, room)                                                    \
+    do {                                                                                 \
+        if ((count) == (room)) {                                                         \
+            (room) = (room)*2 + 32;                                                      \
+            (array) = must_realloc((array), (room) * sizeof(*(array)));                  \
+        }                                                                                \
+    } while (0)
 
 #endif

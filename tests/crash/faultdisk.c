@@ -5,15 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Make room for one more element of an array in `inode`. */
-#define GROW(array, count, room)                                                         \
-    do {                                                                                 \
-        if ((count) == (room)) {                                                         \
-            (room) = (room)*2 + 32;                                                      \
-            (array) = must_realloc((array), (room) * sizeof(*(array)));                  \
-        }                                                                                \
-    } while (0)
-
 /* ---- the directory entry ---- */
 
 static struct fd_inode *journal_new(struct faultdisk *disk, const struct fd_image *image)
@@ -32,7 +23,7 @@ static struct fd_inode *journal_new(struct faultdisk *disk, const struct fd_imag
 
 static void set_entry(struct faultdisk *disk, int entry)
 {
-    GROW(disk->entry_changes, disk->entry_change_count, disk->entry_change_room);
+    MUST_GROW(disk->entry_changes, disk->entry_change_count, disk->entry_change_room);
     disk->entry_changes[disk->entry_change_count++] = entry;
     disk->entry = entry;
 }

@@ -5,15 +5,6 @@
 
 #include "faultdisk.h"
 
-/* Make room for one more element of an array in `inode`. */
-#define GROW(array, count, room)                                                         \
-    do {                                                                                 \
-        if ((count) == (room)) {                                                         \
-            (room) = (room)*2 + 32;                                                      \
-            (array) = must_realloc((array), (room) * sizeof(*(array)));                  \
-        }                                                                                \
-    } while (0)
-
 static void make_room(struct fd_inode *inode, size_t count)
 {
     if (count <= inode->room)
@@ -29,7 +20,7 @@ static void make_room(struct fd_inode *inode, size_t count)
 static struct fd_dim *dim_at(struct fd_inode *inode, uint32_t number)
 {
     if (inode->dim_of[number] == 0) {
-        GROW(inode->dims, inode->dim_count, inode->dim_room);
+        MUST_GROW(inode->dims, inode->dim_count, inode->dim_room);
         inode->dims[inode->dim_count++] = (struct fd_dim){
             .sector = number,
             .first = UINT32_MAX,
@@ -54,7 +45,7 @@ static void write_sector(struct fd_inode *inode, uint32_t number,
     if (sector_same(inode->now[number], content))
         return;
     struct fd_dim *dim = dim_at(inode, number);
-    GROW(inode->versions, inode->version_count, inode->version_room);
+    MUST_GROW(inode->versions, inode->version_count, inode->version_room);
     const uint32_t at = (uint32_t)inode->version_count++;
     inode->versions[at] = (struct fd_version){content, UINT32_MAX, inode->order++};
     if (dim->last == UINT32_MAX)
@@ -67,7 +58,7 @@ static void write_sector(struct fd_inode *inode, uint32_t number,
 
 static void note_size(struct fd_inode *inode, uint64_t size)
 {
-    GROW(inode->resizes, inode->resize_count, inode->resize_room);
+    MUST_GROW(inode->resizes, inode->resize_count, inode->resize_room);
     inode->resizes[inode->resize_count++] = (struct fd_resize){size, inode->order++};
     inode->size = size;
 }

@@ -169,16 +169,6 @@ static void a_refused_token_at_close_is_in_last_error(void **state)
 
 /* ---- the check ---- */
 
-static void wait_until_idle(struct mnt *m)
-{
-    for (int i = 0; i < 6000; i++) {
-        if (strcmp(m_read(m, "check/action"), "idle\n") == 0)
-            return;
-        poll(NULL, 0, 5);
-    }
-    fail_msg("the check did not end within half a minute");
-}
-
 static void check_finds_what_there_is(void **state)
 {
     struct mnt *m = *state;
@@ -187,7 +177,7 @@ static void check_finds_what_there_is(void **state)
     expect(m, "idle\n0 / 0\n0\n", "cat check/action check/progress check/count");
     expect(m, "", "cat check/findings");
     assert_write(0, m, "check/action", "check\n");
-    wait_until_idle(m);
+    m_wait_for_check(m);
     expect(m,
            "pages 6-7: leaked (2 pages)\npages 10-12: leaked (3 pages)\n"
            "pages 53-55: leaked (3 pages)\npages 87-88: leaked (2 pages)\n"
@@ -212,7 +202,7 @@ static void check_works_on_a_read_only_mount(void **state)
     scratch_copy_sample(&m->t, "small");
     mnt_start(m, "ro");
     assert_write(0, m, "check/action", "check\n");
-    wait_until_idle(m);
+    m_wait_for_check(m);
     expect(m, "0\n", "cat check/count");
     assert_write(0, m, "check/action", "cancel\n"); /* nothing to end is fine */
     mnt_stop(m);

@@ -70,16 +70,6 @@ static pid_t waiting_client(struct faulty *f, const char *path, const char *text
     return pid;
 }
 
-static void wait_until_idle(struct mnt *m)
-{
-    for (int i = 0; i < 6000; i++) {
-        if (strcmp(m_read(m, "check/action"), "idle\n") == 0)
-            return;
-        poll(NULL, 0, 5);
-    }
-    fail_msg("the check did not end within half a minute");
-}
-
 static void a_waiting_reader_is_interrupted(void **state)
 {
     static const int signals[] = {SIGINT, SIGTERM};
@@ -188,11 +178,11 @@ static void a_second_check_is_refused_and_the_first_can_be_cancelled(void **stat
     assert_write(EBUSY, f->m, "check/action", "check\n");
     assert_write(0, f->m, "check/action", "cancel\n");
     faults_hold_reads(f, 0);
-    wait_until_idle(f->m);
+    m_wait_for_check(f->m);
     expect(f->m, "the check did not end: cancelled\n", "cat check/findings");
     expect(f->m, "", "ls leaked"); /* nothing is known */
     assert_write(0, f->m, "check/action", "check\n");
-    wait_until_idle(f->m);
+    m_wait_for_check(f->m);
     expect(f->m, "6\n", "cat check/count");
     faults_stop(f, 0);
 }
@@ -207,7 +197,7 @@ static void pages_that_change_during_a_check_are_named(void **state)
     assert_write(0, f->m, "pages/700/pins", "+1\n");
     assert_write(0, f->m, "pages/6/state", "free!\n");
     faults_hold_reads(f, 0);
-    wait_until_idle(f->m);
+    m_wait_for_check(f->m);
     expect(f->m, "page 700: changed during the check\npage 6: changed during the check\n",
            "grep changed check/findings");
     faults_stop(f, 0);

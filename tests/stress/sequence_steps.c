@@ -144,11 +144,8 @@ static void step_list(struct sequence *q)
         compare_page(q, ranges[i].last < q->model.total ? ranges[i].last : 2);
 }
 
-static void step_free_many(struct sequence *q)
+static void free_range_of(struct sequence *q, struct naive_range range)
 {
-    const uint64_t first = 2 + rng_below(&q->rng, q->model.total - 2 + 1);
-    const uint64_t last = first + rng_below(&q->rng, 700);
-    struct naive_range range = {first, last < q->model.total ? last : q->model.total - 1};
     char text[64];
 
     if (range.first > range.last)
@@ -158,16 +155,18 @@ static void step_free_many(struct sequence *q)
     write_and_expect(q, "free", text, naive_free(&q->model, &range, 1), "free");
 }
 
+static void step_free_many(struct sequence *q)
+{
+    const uint64_t first = 2 + rng_below(&q->rng, q->model.total - 2 + 1);
+    const uint64_t last = first + rng_below(&q->rng, 700);
+
+    free_range_of(q, (struct naive_range){
+                         first, last < q->model.total ? last : q->model.total - 1});
+}
+
 static void step_free_tail(struct sequence *q)
 {
-    const struct naive_range range = naive_tail(&q->model, 1 + rng_below(&q->rng, 40));
-    char text[64];
-
-    if (range.first > range.last)
-        return;
-    snprintf(text, sizeof(text), "%" PRIu64 "-%" PRIu64 "\n", range.first, range.last);
-    snprintf(q->done, sizeof(q->done), "free %s", text);
-    write_and_expect(q, "free", text, naive_free(&q->model, &range, 1), "free");
+    free_range_of(q, naive_tail(&q->model, 1 + rng_below(&q->rng, 40)));
 }
 
 static void step_bad_words(struct sequence *q)

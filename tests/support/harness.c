@@ -500,6 +500,16 @@ uint64_t m_number(struct mnt *m, const char *path, const char *key)
     return strtoull(line + length, NULL, 10);
 }
 
+void m_wait_for_check(struct mnt *m)
+{
+    for (int i = 0; i < 6000; i++) {
+        if (strcmp(m_read(m, "check/action"), "idle\n") == 0)
+            return;
+        poll(NULL, 0, 5);
+    }
+    fail_msg("the check did not end within half a minute");
+}
+
 void mnt_assert_state(struct mnt *m, uint64_t id, const char *word, const char *file,
                       int line)
 {

@@ -85,6 +85,8 @@ void mnt_assert_errno(int expected, int got, const char *path, const char *what,
 int mnt_open_errno(struct mnt *m, const char *path, int flags);
 /* The number behind `key` in a file of `key value` lines. */
 uint64_t m_number(struct mnt *m, const char *path, const char *key);
+/* Until no check runs: half a minute at most. */
+void m_wait_for_check(struct mnt *m);
 /* What pages/N/state says. */
 #define assert_state(m, id, word) mnt_assert_state((m), (id), (word), __FILE__, __LINE__)
 void mnt_assert_state(struct mnt *m, uint64_t id, const char *word, const char *file,

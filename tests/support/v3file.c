@@ -84,6 +84,19 @@ void v3_make_pages(const char *path, uint64_t total_pages)
     v3_make(path, header, v3_nominal(total_pages));
 }
 
+void v3_make_listed(const char *path)
+{
+    const uint64_t old_leaves[] = {30, 20, 40}, new_leaves[] = {5, 50};
+    uint8_t page[V3_PAGE];
+
+    v3_make_pages(path, 60);
+    v3_trunk(page, 11, 0, 3, 0, old_leaves, 3);
+    v3_poke(path, v3_offset(11), page, sizeof(page));
+    v3_trunk(page, 12, 11, 9, 7, new_leaves, 2);
+    v3_poke(path, v3_offset(12), page, sizeof(page));
+    v3_poke64(path, V3_AT_FREE_HEAD, 12);
+}
+
 void v3_poke(const char *path, uint64_t offset, const void *bytes, size_t length)
 {
     const int fd = open_or_fail(path, O_WRONLY);
@@ -265,6 +278,8 @@ void v3_image_read(const char *path, struct v3_image *out_image)
 
         assert_true(n > 0);
         image.hashes[id] = XXH3_64bits(page, (size_t)n);
+        if (id == 0)
+            memcpy(image.header, page, V3_HEADER);
     }
     close(fd);
     *out_image = image;
@@ -274,6 +289,20 @@ void v3_image_free(struct v3_image *image)
 {
     free(image->hashes);
     image->hashes = NULL;
+}
+
+void v3_assert_original_kept(const struct v3_image *before, const char *path)
+{
+    struct v3_image after;
+
+    v3_image_read(path, &after);
+    for (size_t id = 1; id < before->page_count; id++)
+        if (id >= after.page_count || before->hashes[id] != after.hashes[id])
+            fail_msg("%s: page %zu changed", path, id);
+    /* free_page_list_head and total_pages are ours */
+    memcpy(after.header + V3_AT_FREE_HEAD, before->header + V3_AT_FREE_HEAD, 16);
+    assert_memory_equal(before->header, after.header, V3_HEADER);
+    v3_image_free(&after);
 }
 
 size_t v3_image_differences(const struct v3_image *a, const struct v3_image *b)

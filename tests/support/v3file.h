@@ -60,6 +60,9 @@ uint64_t v3_nominal(uint64_t total_pages);
 void v3_make(const char *path, const uint8_t header[V3_HEADER], uint64_t size);
 /* A valid file of `total_pages` pages (>= 2), sparse, without a graph or free list. */
 void v3_make_pages(const char *path, uint64_t total_pages);
+/* The same with 60 pages and a free list: trunk 12 lists 5 and 50, then trunk 11 lists
+ * 30, 20 and 40. */
+void v3_make_listed(const char *path);
 /* Overwrite bytes of an existing file. */
 void v3_poke(const char *path, uint64_t offset, const void *bytes, size_t length);
 void v3_peek(const char *path, uint64_t offset, void *bytes, size_t length);
@@ -81,11 +84,15 @@ struct v3_image {
     uint64_t size;
     size_t page_count;
     uint64_t *hashes;
+    uint8_t header[V3_HEADER];
 };
 void v3_image_read(const char *path, struct v3_image *out_image);
 void v3_image_free(struct v3_image *image);
 /* Pages that differ, counting those that only one of the two has. */
 size_t v3_image_differences(const struct v3_image *a, const struct v3_image *b);
+/* Page 1 and all later ones of `before` are in the file as they were, and so are the 15
+ * fields of the header that are not pagefs's. */
+void v3_assert_original_kept(const struct v3_image *before, const char *path);
 /* XXH3 of all bytes. */
 uint64_t v3_hash(const char *path);
 

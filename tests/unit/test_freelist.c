@@ -6,21 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 60 pages; head 12 -> trunk 12 {5, 50}, block 9 -> trunk 11 {30, 20, 40}, block 3. */
-static void make_list(const char *path)
-{
-    const uint64_t old_leaves[] = {30, 20, 40};
-    const uint64_t new_leaves[] = {5, 50};
-    uint8_t page[V3_PAGE];
-
-    v3_make_pages(path, 60);
-    v3_trunk(page, 11, 0, 3, 0, old_leaves, 3);
-    v3_poke(path, v3_offset(11), page, sizeof(page));
-    v3_trunk(page, 12, 11, 9, 7, new_leaves, 2);
-    v3_poke(path, v3_offset(12), page, sizeof(page));
-    v3_poke64(path, V3_AT_FREE_HEAD, 12);
-}
-
+/* Of the list of v3_make_listed(). */
 struct damage {
     const char *what;
     uint64_t trunk;
@@ -108,7 +94,7 @@ static void every_damaged_trunk_is_found_and_nothing_is_written(void **state)
     for (int i = 0; i < DAMAGES; i++) {
         print_message("# %s\n", damages[i].what);
         snprintf(t->db, sizeof(t->db), "%.90s/%d.v3", t->dir, i);
-        make_list(t->db);
+        v3_make_listed(t->db);
         apply(t->db, &damages[i]);
         const uint64_t before = v3_hash(t->db);
         scratch_open(t, NULL);
@@ -133,7 +119,7 @@ static void a_damaged_newest_trunk_is_a_reason_at_open(void **state)
     struct scratch *t = *state;
     pf_store *store = NULL;
 
-    make_list(t->db);
+    v3_make_listed(t->db);
     apply(t->db, &damages[0]);
     scratch_open(t, NULL);
     assert_false(pf_writable(t->store));
@@ -171,7 +157,7 @@ static void no_page_is_handed_out_twice_from_a_damaged_list(void **state)
 
         memset(seen, 0, sizeof(seen));
         snprintf(t->db, sizeof(t->db), "%.90s/%d.v3", t->dir, i);
-        make_list(t->db);
+        v3_make_listed(t->db);
         apply(t->db, &damages[i]);
         scratch_open(t, NULL);
         while (pf_page_alloc(t->store, &id, NULL) == PF_OK && id < 100) {
@@ -190,7 +176,7 @@ static void every_bit_flip_of_both_trunks_is_survived(void **state)
     struct scratch *t = *state;
     struct pf_page page;
 
-    make_list(t->db);
+    v3_make_listed(t->db);
     for (unsigned trunk = 11; trunk <= 12; trunk++) {
         const unsigned used = 8 * (V3_TRUNK_LEAVES + (trunk == 11 ? 24 : 16));
 

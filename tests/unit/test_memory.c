@@ -9,20 +9,6 @@
 #include "scratch.h"
 #include "v3file.h"
 
-/* 60 pages; trunk 12 lists 5 and 50, then trunk 11 lists 30, 20 and 40. */
-static void make_list(const char *path)
-{
-    const uint64_t old_leaves[] = {30, 20, 40}, new_leaves[] = {5, 50};
-    uint8_t page[V3_PAGE];
-
-    v3_make_pages(path, 60);
-    v3_trunk(page, 11, 0, 3, 0, old_leaves, 3);
-    v3_poke(path, v3_offset(11), page, sizeof(page));
-    v3_trunk(page, 12, 11, 9, 7, new_leaves, 2);
-    v3_poke(path, v3_offset(12), page, sizeof(page));
-    v3_poke64(path, V3_AT_FREE_HEAD, 12);
-}
-
 /* What a refused allocation would have taken must not count as taken when the rest of the
  * list is read. */
 static void a_refused_allocation_leaves_an_unread_list_as_it_was(void **state)
@@ -34,7 +20,7 @@ static void a_refused_allocation_leaves_an_unread_list_as_it_was(void **state)
         for (uint64_t at = 0;; at++) {
             uint64_t ids[7] = {0};
 
-            make_list(t->db);
+            v3_make_listed(t->db);
             scratch_open(t, NULL);
             failing_start(FAILING_MEMORY, at, false, 0);
             const pf_err err = pf_pages_alloc(t->store, count, ids, NULL);

@@ -81,18 +81,10 @@ static void an_independent_walk_finds_the_same_list(void **state)
 
 static void a_list_made_by_hand_is_read_exactly(void **state)
 {
-    const uint64_t old_leaves[] = {30, 20, 40};
-    const uint64_t new_leaves[] = {5, 50};
     static const uint64_t expected[] = {50, 5, 12, 40, 20, 30, 11};
     struct scratch *t = *state;
-    uint8_t page[V3_PAGE];
 
-    v3_make_pages(t->db, 60);
-    v3_trunk(page, 11, 0, 3, 0, old_leaves, 3);
-    v3_poke(t->db, v3_offset(11), page, sizeof(page));
-    v3_trunk(page, 12, 11, 9, 7, new_leaves, 2);
-    v3_poke(t->db, v3_offset(12), page, sizeof(page));
-    v3_poke64(t->db, V3_AT_FREE_HEAD, 12);
+    v3_make_listed(t->db);
     scratch_open(t, NULL);
     assert_true(pf_writable(t->store));
     assert_counts(t->store, 60, 7, 0);
