@@ -15,8 +15,10 @@
  * Callers who wait at the same time share one sync.
  *
  * Errors: functions return pf_err and leave their out-parameters untouched on
- * failure. Any function that changes a store may return PF_E_READ_ONLY,
- * PF_E_IO, PF_E_STALE, PF_E_CORRUPT, PF_E_NO_MEMORY; a failed write or sync is
+ * failure, but for arrays and page buffers, whose contents are undefined then.
+ * Any function that changes a store may return PF_E_READ_ONLY, PF_E_IO,
+ * PF_E_STALE, PF_E_CORRUPT, PF_E_NO_MEMORY; one that may read the free list
+ * PF_E_CORRUPT, PF_E_IO, PF_E_STALE, PF_E_NO_MEMORY. A failed write or sync is
  * final and leaves the store read-only until it is opened again. */
 #ifndef PF_PF_H
 #define PF_PF_H
@@ -95,7 +97,8 @@ struct pf_info {
 };
 
 /* Find a process that has the file behind `fd` open and is not `self` (nor the caller):
- * "process 17 (sqlite3)"; `self` when no other can be seen. */
+ * "process 17 (sqlite3)"; `self` when no other can be seen. Writes at most `size` bytes,
+ * terminator included. */
 void pf_name_holder(int fd, pid_t self, char *out, size_t size);
 /* The same for a program that may not look into other processes itself. Called while a
  * change waits; `ctx` is name_holder_ctx. */
@@ -133,31 +136,33 @@ PF_CHECK pf_err pf_create(const char *path, uint64_t total_pages);
 PF_CHECK pf_err pf_open(const char *path, const struct pf_options *options,
                         pf_store **out_store, char *out_reason);
 
-/* Make an allocator that lives in memory only, with `total_pages` pages, all
- * allocated. */
+/* Make an allocator that lives in memory only, with `total_pages` pages (at least 2),
+ * all allocated; pf_close() ends it. PF_E_MAX_PAGES, PF_E_NO_MEMORY. */
 PF_CHECK pf_err pf_open_memory(uint64_t total_pages, pf_store **out_store);
 
 /* Commit what is pending and release everything, in any case; NULL is fine.
  * Returns what the last commit or sync returned. */
 pf_err pf_close(pf_store *store);
 
-/* An independent allocator in memory: the same states, pins and next pages; its
- * pages read as zeros. Nothing it does reaches the file. May read the free
- * list. */
+/* An independent allocator in memory: the same states, pins, limit and next pages; its
+ * pages read as zeros. Nothing it does reaches the file; pf_close() ends it, before or
+ * after the store. May read the free list. PF_E_MAX_PAGES: the header's total_pages is
+ * beyond what the format can hold. */
 PF_CHECK pf_err pf_clone(pf_store *store, pf_store **out_clone);
 
 /* ---- allocate ---- */
 
 /* Take the page freed last, or a new one at the end (which reads as zeros); a
  * reused page keeps its old bytes. Disk space for it is reserved. Errors:
- * PF_E_NO_SPACE, PF_E_QUOTA, PF_E_FILE_LIMIT, PF_E_LIMIT, PF_E_MAX_PAGES. */
+ * PF_E_NO_SPACE, PF_E_QUOTA, PF_E_FILE_LIMIT, PF_E_LIMIT (pf_set_max_pages()),
+ * PF_E_MAX_PAGES: nothing is changed. Section 3. */
 PF_CHECK pf_err pf_page_alloc(pf_store *store, uint64_t *out_page_id, uint64_t *out_lsn);
 /* The same, `count` times as one transaction; out_page_ids has room for count
- * ids. */
+ * ids. Also PF_E_INVALID: count is 0. */
 PF_CHECK pf_err pf_pages_alloc(pf_store *store, uint64_t count, uint64_t *out_page_ids,
                                uint64_t *out_lsn);
 /* `count` consecutive pages: the lowest run of free pages that is long enough,
- * or new ones at the end. May read the free list. */
+ * or new ones at the end. Errors as pf_pages_alloc(). May read the free list. */
 PF_CHECK pf_err pf_pages_alloc_contiguous(pf_store *store, uint64_t count,
                                           uint64_t *out_first_id, uint64_t *out_lsn);
 /* Take exactly this free page out of the free list. May read the free list.
@@ -169,10 +174,12 @@ PF_CHECK pf_err pf_page_take(pf_store *store, uint64_t page_id, uint64_t *out_ls
 
 /* Put a page on top of the free list; its bytes stay, but for a trunk's. May
  * read the free list. Errors: PF_E_NO_PAGE, PF_E_RESERVED, PF_E_ALREADY_FREE,
- * PF_E_PINNED, PF_E_HELD, PF_E_NO_SPACE (a trunk in a hole of the file). */
+ * PF_E_PINNED, PF_E_HELD, PF_E_NO_SPACE (a trunk in a hole of the file). The
+ * caller asks pf_pages_unused() first where the file holds a graph. Section 3. */
 PF_CHECK pf_err pf_page_free(pf_store *store, uint64_t page_id, uint64_t *out_lsn);
 /* All pages of `ranges`, in that order, or none. out_bad_id (or NULL): the page
- * that was refused. A page named twice is a double free. */
+ * that was refused. A page named twice is a double free. Also PF_E_INVALID: no
+ * range, or one of no page. */
 PF_CHECK pf_err pf_pages_free(pf_store *store, const struct pf_range *ranges,
                               size_t range_count, uint64_t *out_bad_id,
                               uint64_t *out_lsn);
@@ -180,19 +187,19 @@ PF_CHECK pf_err pf_pages_free(pf_store *store, const struct pf_range *ranges,
 /* ---- pins: counts that belong to the open store, not to the file ---- */
 
 /* All or none; a page named twice is pinned twice. pin: PF_E_NO_PAGE,
- * PF_E_RESERVED, PF_E_IS_FREE, PF_E_TOO_MANY_PINS, PF_E_NO_MEMORY. unpin also:
- * PF_E_NOT_PINNED, PF_E_HELD. May read the free list. PF_E_READ_ONLY on a
- * read-only store. */
+ * PF_E_RESERVED, PF_E_IS_FREE, PF_E_TOO_MANY_PINS, PF_E_NO_MEMORY, PF_E_INVALID
+ * (no range, or one of no page). unpin also: PF_E_NOT_PINNED, PF_E_HELD. May read
+ * the free list. PF_E_READ_ONLY on a read-only store. */
 PF_CHECK pf_err pf_pages_pin(pf_store *store, const struct pf_range *ranges,
                              size_t range_count, uint64_t *out_bad_id);
 PF_CHECK pf_err pf_pages_unpin(pf_store *store, const struct pf_range *ranges,
                                size_t range_count, uint64_t *out_bad_id);
 PF_CHECK pf_err pf_page_pin(pf_store *store, uint64_t page_id);
 PF_CHECK pf_err pf_page_unpin(pf_store *store, uint64_t page_id);
-/* Drop all pins but the holds; PF_E_NOT_PINNED when there are none. */
+/* Drop all pins but the holds. Errors of unpin; PF_E_NOT_PINNED when there are none. */
 PF_CHECK pf_err pf_page_unpin_all(pf_store *store, uint64_t page_id);
-/* A hold is a pin that only pf_page_unhold() ends. pf_page_unhold() of a page
- * that is not held is a caller's bug. */
+/* A hold is a pin that only pf_page_unhold() ends. Errors of pin. pf_page_unhold()
+ * of a page that is not held is a caller's bug. */
 PF_CHECK pf_err pf_page_hold(pf_store *store, uint64_t page_id);
 void pf_page_unhold(pf_store *store, uint64_t page_id);
 /* The lowest pinned page >= page_id; false when there is none. */
@@ -204,8 +211,8 @@ bool pf_pinned_next(pf_store *store, uint64_t page_id, uint64_t *out_page_id);
  * Errors: PF_E_NO_PAGE, PF_E_CORRUPT, PF_E_IO. */
 PF_CHECK pf_err pf_page_get(pf_store *store, uint64_t page_id, struct pf_page *out_page);
 /* The end (exclusive) of a run of pages, starting at page_id, that have its
- * state and trunk flag; very long runs of free pages come in pieces. May read
- * the free list. */
+ * state and trunk flag (their pins may differ); very long runs of free pages come in
+ * pieces. out_page is of page_id. PF_E_NO_PAGE. May read the free list. */
 PF_CHECK pf_err pf_page_run(pf_store *store, uint64_t page_id, struct pf_page *out_page,
                             uint64_t *out_end_id);
 /* O(1), never waits. */
@@ -229,11 +236,12 @@ PF_CHECK pf_err pf_freelist_load(pf_store *store);
 /* How many free pages lie at the very end of the file. May read the free list. */
 PF_CHECK pf_err pf_trailing_free(pf_store *store, uint64_t *out_count);
 /* Give the trailing free pages back to the file system: take them off the free list,
- * lower total_pages, cut the file. Durable on return. PF_E_NO_SPACE (the journal). */
+ * lower total_pages, cut the file. Durable on return. out_pages: how many they were, may
+ * be 0. PF_E_NO_SPACE (the journal). Sections 2 and 3. */
 PF_CHECK pf_err pf_shrink(pf_store *store, uint64_t *out_pages);
 /* Write the free list anew, in full blocks, so that the lowest page is handed out first:
  * later allocations fill the front of the file and pf_shrink() finds more. Durable on
- * return. PF_E_NO_SPACE (the journal). */
+ * return. PF_E_NO_SPACE (the journal). Section 3. */
 PF_CHECK pf_err pf_freelist_rebuild(pf_store *store);
 
 /* ---- snapshots: the states of all pages at one moment, in memory ---- */
@@ -246,8 +254,8 @@ struct pf_change {
     pf_state before, after; /* what they were and are, if so */
 };
 
-/* Memory: at most 1 bit a page of regions that have free pages. May read the free list.
- */
+/* Memory: at most 1 bit a page of regions that have free pages. The caller drops it,
+ * before or after the store is closed. May read the free list. */
 PF_CHECK pf_err pf_snapshot_take(pf_store *store, pf_snapshot **out_snapshot);
 void pf_snapshot_drop(pf_snapshot *snapshot); /* NULL is fine */
 /* The counts as they were; the "since open" fields too. */
@@ -378,8 +386,8 @@ uint64_t pf_file_pages(uint64_t file_bytes);
 PF_CHECK pf_err pf_page_read(pf_store *store, uint64_t page_id, uint8_t *page);
 /* Replace bytes offset .. offset + length - 1 of an allocated page, as one
  * transaction. PF_E_NO_PAGE, PF_E_RESERVED, PF_E_DATA_FREE, PF_E_PAST_PAGE
- * (offset + length over PF_PAGE_SIZE), PF_E_NO_SPACE. May read the free list.
- */
+ * (offset + length over PF_PAGE_SIZE), PF_E_INVALID (no byte), PF_E_NO_SPACE. May
+ * read the free list. */
 PF_CHECK pf_err pf_page_write(pf_store *store, uint64_t page_id, size_t offset,
                               const uint8_t *bytes, size_t length, uint64_t *out_lsn);
 /* XXH3-64 of `length` bytes, and whether it equals `stored`. */
@@ -387,14 +395,16 @@ uint64_t pf_checksum(const void *bytes, size_t length);
 bool pf_validate_checksum(const void *bytes, size_t length, uint64_t stored);
 /* The file format's own sum: 32 bits wide, about 8 bits strong. Section 2. */
 uint32_t pf_xor_sum(const void *bytes, size_t length);
-/* When `page` is a trunk page of ours with this id: its stored and computed
- * sums. */
+/* When `page` (PF_PAGE_SIZE bytes) is a trunk page of ours with this id: its stored and
+ * computed sums. False: it is none. Section 3. */
 bool pf_trunk_sums(uint64_t page_id, const uint8_t *page, uint64_t *out_stored,
                    uint64_t *out_computed);
 
 /* ---- durability ---- */
 
-/* Return when the change with this LSN, and all before it, are durable. */
+/* Return when the change with this LSN, and all before it, are durable (with no_sync:
+ * written). PF_E_INVALID: there is no such change yet; the errors of a change, when it
+ * is lost. Section 5. */
 PF_CHECK pf_err pf_wait(pf_store *store, uint64_t lsn);
 /* Make everything done so far durable (also with no_sync). */
 PF_CHECK pf_err pf_sync(pf_store *store);
@@ -404,7 +414,8 @@ PF_CHECK pf_err pf_sync(pf_store *store);
 PF_CHECK pf_err pf_checkpoint(pf_store *store);
 /* True when the journal holds records that a checkpoint would retire. */
 bool pf_checkpoint_due(pf_store *store);
-/* 0 = no limit. */
+/* The limit of total_pages for allocations from now on, this store only; 0 = none. A
+ * file that has more keeps them. */
 void pf_set_max_pages(pf_store *store, uint64_t max_pages);
 
 #endif

@@ -1,13 +1,13 @@
 /* replay.c: recovery.
  *
- * Invariants
- *  R2  records count from the first to the last one before the first that does
- * not verify; a later one that proves that more was durable makes the journal a
- * damaged one. R3  a journal is replayed only into its own database: each
- * touched sector holds its base content or one that a record gives it, the size
- * is one the journal names. R4  the image is complete in memory before a byte
- * is written; the size only ever takes values that the journal names, so
- * recovery that is cut can be repeated. */
+ * Invariants (numbered as those of journal.c)
+ *  R2  records count from the first to the last one before the first that does not
+ *      verify; a later one that proves that more was durable makes the journal a damaged
+ *      one.
+ *  R3  a journal is replayed only into its own database: each touched sector holds its
+ *      base content or one that a record gives it, the size is one the journal names.
+ *  R4  the image is complete in memory before a byte is written; the size only ever takes
+ *      values that the journal names, so recovery that is cut can be repeated. */
 #include "replay.h"
 
 #include <stdio.h>

@@ -4,12 +4,13 @@
  *
  * Invariants
  *  S1  allocated + free == total, pages 0 and 1 are allocated for ever.
- *  S2  a change is validated whole before any of it is made, and made under one
- * hold of `lock`: no query sees half of it. S3  memory may run ahead of the
- * disk, acknowledgements never: a change is durable when durable_lsn has
- * reached its LSN, and only commit.c moves durable_lsn. S4  the database
- * changes only through commit.c. S5  after a failed write or sync nothing is
- * changed any more (the latch). */
+ *  S2  a change is validated whole before any of it is made, and made under one hold of
+ *      `lock`: no query sees half of it.
+ *  S3  memory may run ahead of the disk, acknowledgements never: a change is durable when
+ *      durable_lsn has reached its LSN, and only commit.c moves durable_lsn.
+ *  S4  the database changes only through commit.c.
+ *  S5  after a failed write or sync nothing is changed any more: the latch,
+ *      store_fail_locked() and change_begin(). */
 #include "store.h"
 
 #include <stdarg.h>

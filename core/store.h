@@ -2,10 +2,12 @@
  * share. For core only; store.c opens with the invariants.
  *
  * Locks, taken in this order:
- *   writer  one change at a time; held across the reads and reservations a
- * change needs, never across a sync lock    all fields below it; held only for
- * memory The thread that set `committing` is the leader: it alone writes and
- * syncs the files, holding neither lock. */
+ *   writer      one change at a time; held across the reads and reservations that a
+ *               change needs, never across a sync
+ *   graph_lock  the last walk; never held across I/O
+ *   lock        the fields below it; held only for memory
+ * The thread that set `committing` is the leader: it alone writes and syncs the files,
+ * holding neither `writer` nor `lock`. */
 #ifndef PF_STORE_H
 #define PF_STORE_H
 
