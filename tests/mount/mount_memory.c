@@ -1,6 +1,7 @@
-/* The daemon runs out of memory once, at any of its allocations, while a client works:
- * the answer is ENOMEM or the operation succeeds all the same, the daemon goes on, and
- * what was acknowledged is in the file. */
+/* The daemon runs out of memory once, at any of its allocations, or any of its calls to
+ * the system fails once, while a client works: the answer is that error or the operation
+ * succeeds all the same, the daemon goes on, and what was acknowledged is in the file. */
+#include "calllib.h"
 #include "harness.h"
 #include "memlib.h"
 #include "shared_file.h"
@@ -20,7 +21,10 @@ enum { PAGES = 600 };
 
 struct fixture {
     struct mnt *m;
-    struct memory_control *control;
+    struct call_control *calls;
+    struct memory_control *control; /* in it */
+    const char *library;
+    int error; /* what a client may get because a call failed */
     unsigned points, refused, restarts;
 };
 
@@ -87,8 +91,15 @@ static const struct operation {
     {"read", "pages/31/type", NULL},
     {"read", "stats", NULL},
     {"read", "status", NULL},
+    {"read", "header", NULL},
+    {"read", "stats.json", NULL},
+    {"read", "README", NULL},
     {"read", "freelist", NULL},
     {"read", "pages.tsv", NULL},
+    {"read", "pages.jsonl", NULL},
+    {"read", "pages/31/checksum", NULL},
+    {"read", "pages/31/used_by", NULL},
+    {"read", "runs.histogram", NULL},
     {"read", "map", NULL},
     {"read", "map.svg", NULL},
     {"read", "runs", NULL},
@@ -96,10 +107,15 @@ static const struct operation {
     {"list", "pages", NULL},
     {"list", "pages/7", NULL},
     {"mkdir", "", NULL},
+    {"list", "snapshots/s", NULL},
+    {"read", "snapshots/s/stats", NULL},
     {"read", "snapshots/s/diff", NULL},
     {"rmdir", "", NULL},
     {"write", "check/action", "check"},
     {"read", "check/findings", NULL},
+    {"read", "check/count", NULL},
+    {"write", "check/action", "check"},
+    {"list", "leaked", NULL},
     {"write", "limits/max_pages", "max"},
     {"write", "ctl", "sync"},
     {"write", "ctl", "checkpoint"},
@@ -107,6 +123,7 @@ static const struct operation {
     {"write", "free", "598-599"},
     {"write", "ctl", "shrink"},
     {"write", "alloc", "3\n"},
+    {"write", "alloc", "3 contiguous\n"},
 };
 
 static int operate(struct mnt *m, const struct operation *op)
@@ -132,7 +149,7 @@ static void begin(struct fixture *f)
 {
     atomic_store(&f->control->fail_at, 0);
     v3_make_pages(f->m->t.db, PAGES);
-    mnt_start_foreground(f->m, NULL, getenv("PF_TEST_MEMLIB"));
+    mnt_start_foreground(f->m, NULL, f->library);
     assert_int_equal(atomic_load(&f->control->working), 1);
 }
 
@@ -160,11 +177,11 @@ static bool is_read_only(struct fixture *f)
     return strstr(m_read(f->m, "status"), "mode ro") != NULL;
 }
 
-/* These answers are about memory, or about a state that an earlier failure left. */
-static bool is_fair(int error)
+/* These answers are about what failed, or about a state that an earlier failure left. */
+static bool is_fair(const struct fixture *f, int error)
 {
-    return error == 0 || error == ENOMEM || error == EALREADY || error == EBUSY ||
-           error == EINVAL || error == EROFS;
+    return error == 0 || error == ENOMEM || error == f->error || error == EALREADY ||
+           error == EBUSY || error == EINVAL || error == EROFS;
 }
 
 /* The `k`-th allocation from now fails. False: there were fewer. */
@@ -176,11 +193,11 @@ static bool fail_one(struct fixture *f, const struct operation *op, unsigned lon
     const int error = operate(f->m, op);
     atomic_store(&f->control->fail_at, 0);
     const bool failed = atomic_load(&f->control->failures) > before;
-    if (failed && !is_fair(error))
-        fail_msg("%s %s, allocation %lu: %s: %s", op->kind, op->path, k, strerror(error),
-                 m_read(f->m, "last_error"));
+    if (failed && !is_fair(f, error))
+        fail_msg("%s %s, call %lu (%s): %s: %s", op->kind, op->path, k, f->calls->name,
+                 strerror(error), m_read(f->m, "last_error"));
     f->points += failed;
-    f->refused += failed && error == ENOMEM;
+    f->refused += failed && error == f->error;
     if (is_read_only(f)) {
         f->restarts++;
         end(f);
@@ -189,36 +206,53 @@ static bool fail_one(struct fixture *f, const struct operation *op, unsigned lon
     return failed;
 }
 
-static void one_failed_allocation_is_one_failed_request(void **state)
+/* Each of the next calls, one by one, of each operation. */
+static void fail_each(struct mnt *m, const char *library, const char *environment,
+                      int error, const char *what)
 {
-    struct fixture f = {.m = *state};
+    struct fixture f = {.m = m, .library = library, .error = error};
     char path[256];
 
-    if (built_with_sanitizer() || getenv("PF_TEST_MEMLIB") == NULL) {
+    if (built_with_sanitizer() || library == NULL) {
         print_message("this build has allocations of its own\n");
         skip();
     }
-    scratch_path(&f.m->t, "memory", path);
-    f.control = shared_file_make(path, sizeof(*f.control));
-    assert_non_null(f.control);
-    assert_int_equal(setenv(MEMORY_ENVIRONMENT, path, 1), 0);
+    scratch_path(&m->t, "control", path);
+    f.calls = shared_file_make(path, sizeof(*f.calls));
+    assert_non_null(f.calls);
+    f.control = &f.calls->count;
+    atomic_store(&f.calls->error, error);
+    assert_int_equal(setenv(environment, path, 1), 0);
     begin(&f);
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
         for (unsigned long k = 1; fail_one(&f, &operations[i], k); k++)
             if (k == scaled(8, 400))
                 break;
     end(&f);
-    print_message("#= daemon out of memory: %u allocations failed one by one, %u answers "
-                  "were ENOMEM, %u commits final\n",
-                  f.points, f.refused, f.restarts);
+    print_message("#= daemon, %s: %u failed one by one, %u answers were that error, %u "
+                  "commits final\n",
+                  what, f.points, f.refused, f.restarts);
     assert_true(f.points > 20);
-    munmap(f.control, sizeof(*f.control));
+    assert_int_equal(unsetenv(environment), 0);
+    munmap(f.calls, sizeof(*f.calls));
+}
+
+static void one_failed_allocation_is_one_failed_request(void **state)
+{
+    fail_each(*state, getenv("PF_TEST_MEMLIB"), MEMORY_ENVIRONMENT, ENOMEM,
+              "allocations");
+}
+
+static void one_failed_call_is_one_failed_request(void **state)
+{
+    fail_each(*state, getenv("PF_TEST_CALLLIB"), CALLS_ENVIRONMENT, EIO, "system calls");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         MOUNT_TEST(one_failed_allocation_is_one_failed_request),
+        MOUNT_TEST(one_failed_call_is_one_failed_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
