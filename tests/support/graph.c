@@ -234,3 +234,24 @@ void findings_print(const struct findings *findings)
                       f->expected, f->found, f->path);
     }
 }
+
+void assert_path(struct walk *walk, uint64_t page_id, const char *expected)
+{
+    char path[PF_PATH_SIZE];
+
+    walk_path(walk, page_id, path);
+    assert_string_equal(path, expected);
+}
+
+void assert_use(struct walk *walk, uint64_t page_id, const char *expected)
+{
+    assert_string_equal(page_use_name(walk_use(walk, page_id, NULL)), expected);
+}
+
+void neighbours_add(void *ctx, uint64_t node_id)
+{
+    struct neighbours *list = ctx;
+
+    assert_true(list->count < sizeof(list->ids) / sizeof(list->ids[0]));
+    list->ids[list->count++] = node_id;
+}

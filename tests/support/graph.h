@@ -65,4 +65,15 @@ const struct pf_finding *findings_get(const struct findings *findings,
 /* Print what was found; for a test about to fail. */
 void findings_print(const struct findings *findings);
 
+/* What a walk found a page to be, and the path to it. */
+void assert_use(struct walk *walk, uint64_t page_id, const char *expected);
+void assert_path(struct walk *walk, uint64_t page_id, const char *expected);
+
+struct neighbours {
+    uint64_t ids[2048];
+    size_t count;
+};
+/* For cluster_scan_init(); ctx is a struct neighbours. */
+void neighbours_add(void *ctx, uint64_t node_id);
+
 #endif
