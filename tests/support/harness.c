@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,31 +16,6 @@
 #include <unistd.h>
 
 /* ---- processes ---- */
-
-static char *slurp(const char *path, size_t *out_length)
-{
-    size_t length = 0;
-    size_t room = 65536;
-    char *text = malloc(room);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = 0;
-
-    assert_non_null(text);
-    while (fd >= 0 && (n = read(fd, text + length, room - length - 1)) > 0) {
-        length += (size_t)n;
-        if (room - length < 2) {
-            room *= 2;
-            text = realloc(text, room);
-            assert_non_null(text);
-        }
-    }
-    if (fd >= 0)
-        close(fd);
-    text[length] = '\0';
-    if (out_length != NULL)
-        *out_length = length;
-    return text;
-}
 
 static void redirect(const struct mnt *m, const char *name, int to)
 {
@@ -95,9 +69,9 @@ static int run(struct mnt *m, const char *directory, const char *const arguments
     free(m->out);
     free(m->err);
     scratch_path(&m->t, "stdout", path);
-    m->out = slurp(path, &m->out_length);
+    m->out = scratch_slurp(path, &m->out_length);
     scratch_path(&m->t, "stderr", path);
-    m->err = slurp(path, NULL);
+    m->err = scratch_slurp(path, NULL);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -117,7 +91,7 @@ static pid_t adopted_child(void)
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
-        char *text = slurp(path, NULL);
+        char *text = scratch_slurp(path, NULL);
         const char *after_name = strrchr(text, ')');
         if (after_name != NULL &&
             sscanf(after_name + 1, " %c %d", &state, &parent) == 2 &&
@@ -133,7 +107,7 @@ static pid_t adopted_child(void)
 
 bool mnt_mounted(const struct mnt *m)
 {
-    char *mounts = slurp("/proc/self/mounts", NULL);
+    char *mounts = scratch_slurp("/proc/self/mounts", NULL);
     char needle[160];
 
     snprintf(needle, sizeof(needle), " %s ", m->point);
@@ -251,7 +225,7 @@ const char *mnt_said(struct mnt *m)
 
     scratch_path(&m->t, "said", path);
     free(m->err);
-    m->err = slurp(path, NULL);
+    m->err = scratch_slurp(path, NULL);
     return m->err;
 }
 
@@ -306,7 +280,7 @@ static unsigned print_sanitizer_reports(const struct mnt *m)
         if (strncmp(entry->d_name, "sanitizer", 9) != 0)
             continue;
         snprintf(path, sizeof(path), "%s/%.200s", m->t.dir, entry->d_name);
-        char *text = slurp(path, NULL);
+        char *text = scratch_slurp(path, NULL);
         print_error("%s\n", text);
         free(text);
         unlink(path);
@@ -417,109 +391,5 @@ void mnt_expect_error(struct mnt *m, const char *part, const char *command,
     print_error("$ %s\n  exit status %d\n  stdout \"%.2000s\"\n  stderr \"%.2000s\"\n"
                 "  expected a failure that says \"%s\"\n",
                 command, status, m->out, m->err, part);
-    _fail(file, line);
-}
-
-/* ---- system calls ---- */
-
-int m_open(struct mnt *m, const char *path, int flags)
-{
-    char full[512];
-
-    snprintf(full, sizeof(full), "%s/%s", m->point, path);
-    const int fd = open(full, flags | O_CLOEXEC, 0644);
-    return fd >= 0 ? fd : -errno;
-}
-
-int mnt_open_errno(struct mnt *m, const char *path, int flags)
-{
-    const int fd = m_open(m, path, flags);
-
-    if (fd < 0)
-        return -fd;
-    close(fd);
-    return 0;
-}
-
-const char *m_read(struct mnt *m, const char *path)
-{
-    char full[512];
-
-    snprintf(full, sizeof(full), "%s/%s", m->point, path);
-    if (access(full, F_OK) != 0)
-        fail_msg("%s: %s", full, strerror(errno));
-    free(m->out);
-    m->out = slurp(full, &m->out_length);
-    return m->out;
-}
-
-int m_write_bytes(struct mnt *m, const char *path, const void *bytes, size_t length)
-{
-    const int fd = m_open(m, path, O_WRONLY);
-    int result = 0;
-
-    if (fd < 0)
-        return -fd;
-    const ssize_t n = write(fd, bytes, length);
-    if (n < 0)
-        result = errno;
-    else if ((size_t)n != length)
-        fail_msg("%s: %zd of %zu bytes written", path, n, length);
-    if (close(fd) != 0)
-        fail_msg("close of %s: %s (errors belong to write)", path, strerror(errno));
-    return result;
-}
-
-int m_write(struct mnt *m, const char *path, const char *text)
-{
-    return m_write_bytes(m, path, text, strlen(text));
-}
-
-void mnt_assert_errno(int expected, int got, const char *path, const char *what,
-                      const char *file, int line)
-{
-    if (got == expected)
-        return;
-    print_error("%s, \"%.200s\": %s, expected %s\n", path, what, strerror(got),
-                strerror(expected));
-    _fail(file, line);
-}
-
-uint64_t m_number(struct mnt *m, const char *path, const char *key)
-{
-    const size_t length = strlen(key);
-    const char *line = m_read(m, path);
-
-    while (line != NULL && (strncmp(line, key, length) != 0 || line[length] != ' ')) {
-        line = strchr(line, '\n');
-        if (line != NULL)
-            line++;
-    }
-    if (line == NULL)
-        fail_msg("%s has no %s:\n%s", path, key, m->out);
-    return strtoull(line + length, NULL, 10);
-}
-
-void m_wait_for_check(struct mnt *m)
-{
-    for (int i = 0; i < 6000; i++) {
-        if (strcmp(m_read(m, "check/action"), "idle\n") == 0)
-            return;
-        poll(NULL, 0, 5);
-    }
-    fail_msg("the check did not end within half a minute");
-}
-
-void mnt_assert_state(struct mnt *m, uint64_t id, const char *word, const char *file,
-                      int line)
-{
-    char path[64];
-    char expected[32];
-
-    snprintf(path, sizeof(path), "pages/%" PRIu64 "/state", id);
-    snprintf(expected, sizeof(expected), "%s\n", word);
-    if (strcmp(m_read(m, path), expected) == 0)
-        return;
-    print_error("page %" PRIu64 " is %s, expected %s\n", id, m->out, word);
     _fail(file, line);
 }

@@ -54,6 +54,31 @@ void scratch_remove(const char *dir)
     nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+char *scratch_slurp(const char *path, size_t *out_length)
+{
+    size_t length = 0;
+    size_t room = 65536;
+    char *text = malloc(room);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 0;
+
+    assert_non_null(text);
+    while (fd >= 0 && (n = read(fd, text + length, room - length - 1)) > 0) {
+        length += (size_t)n;
+        if (room - length < 2) {
+            room *= 2;
+            text = realloc(text, room);
+            assert_non_null(text);
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    text[length] = '\0';
+    if (out_length != NULL)
+        *out_length = length;
+    return text;
+}
+
 void scratch_path(const struct scratch *t, const char *name, char *out)
 {
     snprintf(out, 256, "%s/%s", t->dir, name);

@@ -41,6 +41,9 @@ void scratch_assert_u64(uint64_t expected, uint64_t got, const char *what,
 
 /* Remove a directory and what is in it, staying on its file system. */
 void scratch_remove(const char *dir);
+/* All of a file, terminated; "" when there is none. out_length may be NULL; the caller
+ * frees it. */
+char *scratch_slurp(const char *path, size_t *out_length);
 /* `name` in the directory of the fixture; a static buffer per call site is not needed:
  * the caller owns `out` (at least 256 bytes). */
 void scratch_path(const struct scratch *t, const char *name, char *out);
