@@ -10,26 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broken.h"
+#include "crash.h"
 #include "fixedrandom.h"
-#include "graph.h"
 #include "imagemap.h"
 #include "oracle.h"
 #include "repair.h"
 #include "store.h"
 
-#include "crash.h"
-
 enum { DEPTH = 2, EVERY = 8, CASE_PAGES = 2048 };
 
 struct bench;
-
-struct broken { /* a file, and the repair that it needs */
-    const char *name, *sample;
-    void (*make)(struct bench *b);
-    struct pf_repair_options options;
-    uint64_t portion;
-    bool with_journal; /* a refused one lies beside it */
-};
 
 struct level { /* a repair, and the cuts in it */
     struct bench *bench;
@@ -321,156 +312,6 @@ static void on_change(void *context, enum fd_call call)
     fixed_random_set(random);
 }
 
-/* ---- files that are broken ---- */
-
-enum { OLD_TRUNK = 23, NEW_TRUNK = 26 }; /* `small` ends with page 22 */
-
-static void put_trunk(struct bench *b, uint64_t id, uint64_t next, uint64_t number,
-                      uint64_t total, const uint64_t *leaves, uint32_t count)
-{
-    v3_trunk(image_page(&b->file, id), id, next, number, total, leaves, count);
-}
-
-/* small, ten pages more, and a list of two blocks with seven of them. */
-static void make_list(struct bench *b)
-{
-    static const uint64_t old_leaves[] = {24, 25}, new_leaves[] = {28, 27, 30};
-
-    (void)image_append(&b->file, 10);
-    put_trunk(b, OLD_TRUNK, 0, 1, 3, old_leaves, 2);
-    put_trunk(b, NEW_TRUNK, OLD_TRUNK, 2, 7, new_leaves, 3);
-    image_set_field(&b->file, V3_AT_FREE_HEAD, NEW_TRUNK);
-}
-
-static void make_leaks(struct bench *b)
-{
-    make_list(b);
-}
-
-static void break_old_magic(struct bench *b)
-{
-    make_list(b);
-    image_page(&b->file, OLD_TRUNK)[0] ^= 1;
-}
-
-static void break_new_magic(struct bench *b)
-{
-    make_list(b);
-    image_page(&b->file, NEW_TRUNK)[0] ^= 1;
-}
-
-static void break_old_sum(struct bench *b)
-{
-    make_list(b);
-    image_page(&b->file, OLD_TRUNK)[V3_TRUNK_SUM] ^= 1;
-}
-
-static void break_new_sum(struct bench *b)
-{
-    make_list(b);
-    image_page(&b->file, NEW_TRUNK)[V3_TRUNK_LEAVES] ^= 1;
-}
-
-static void break_head(struct bench *b)
-{
-    make_list(b);
-    image_set_field(&b->file, V3_AT_FREE_HEAD, 3);
-    memset(image_page(&b->file, OLD_TRUNK), 0, V3_PAGE);
-    memset(image_page(&b->file, NEW_TRUNK), 0, V3_PAGE);
-}
-
-static void break_by_cycle(struct bench *b)
-{
-    static const uint64_t leaves[] = {24, 25};
-
-    make_list(b);
-    put_trunk(b, OLD_TRUNK, NEW_TRUNK, 1, 3, leaves, 2);
-}
-
-static void break_by_duplicate(struct bench *b)
-{
-    static const uint64_t leaves[] = {24, 28};
-
-    make_list(b);
-    put_trunk(b, OLD_TRUNK, 0, 1, 3, leaves, 2);
-}
-
-static void break_by_range(struct bench *b)
-{
-    static const uint64_t leaves[] = {24, 33};
-
-    make_list(b);
-    put_trunk(b, OLD_TRUNK, 0, 1, 3, leaves, 2);
-}
-
-static void break_total(struct bench *b)
-{
-    static const uint64_t leaves[] = {28, 27, 30};
-
-    make_list(b);
-    put_trunk(b, NEW_TRUNK, OLD_TRUNK, 2, 8, leaves, 3);
-}
-
-static void free_used_leaves(struct bench *b)
-{
-    static const uint64_t leaves[] = {24, 3}, more[] = {28, 5, 30};
-
-    make_list(b);
-    put_trunk(b, OLD_TRUNK, 0, 1, 3, leaves, 2);
-    put_trunk(b, NEW_TRUNK, OLD_TRUNK, 2, 7, more, 3);
-}
-
-static void lead_into_the_graph(struct bench *b)
-{
-    static const uint64_t leaves[] = {24};
-
-    make_list(b);
-    put_trunk(b, OLD_TRUNK, 4, 1, 3, leaves, 1);
-}
-
-/* A total_pages of a time before the list was made, and a list that is broken. */
-static void make_all_wrong(struct bench *b)
-{
-    free_used_leaves(b);
-    image_set_field(&b->file, V3_AT_TOTAL, 20);
-}
-
-static void cut_last_page(struct bench *b)
-{
-    break_old_sum(b);
-    b->file.size -= 1000;
-}
-
-static void leave_as_it_is(struct bench *b)
-{
-    (void)b;
-}
-
-static const struct broken cases[] = {
-    {"stale", "stale", leave_as_it_is, {0}, 0, false},
-    {"stale-leaked", "stale", leave_as_it_is, {.free_leaked = true}, 0, false},
-    {"leaked", "small", make_leaks, {.free_leaked = true}, 0, false},
-    {"leaked-portions", "small", make_leaks, {.free_leaked = true}, 2, false},
-    {"medium", "medium", leave_as_it_is, {.free_leaked = true}, 64, false},
-    {"synth39", "synth39", leave_as_it_is, {.free_leaked = true}, 0, false},
-    {"old-magic", "small", break_old_magic, {0}, 0, false},
-    {"new-magic", "small", break_new_magic, {0}, 0, false},
-    {"old-sum", "small", break_old_sum, {0}, 0, false},
-    {"new-sum", "small", break_new_sum, {0}, 0, false},
-    {"new-sum-leaked", "small", break_new_sum, {.free_leaked = true}, 4, false},
-    {"head", "small", break_head, {0}, 0, false},
-    {"cycle", "small", break_by_cycle, {0}, 0, false},
-    {"duplicate", "small", break_by_duplicate, {0}, 0, false},
-    {"range", "small", break_by_range, {.free_leaked = true}, 0, false},
-    {"total", "small", break_total, {0}, 0, false},
-    {"used", "small", free_used_leaves, {0}, 0, false},
-    {"used-trunk", "small", lead_into_the_graph, {0}, 0, false},
-    {"all", "small", make_all_wrong, {.free_leaked = true}, 8, false},
-    {"short-page", "small", cut_last_page, {.free_leaked = true}, 0, false},
-    {"journal", "small", break_old_sum, {.discard_journal = true}, 0, true},
-    {"only-journal", "small", make_list, {.discard_journal = true}, 0, true},
-};
-
 /* ---- the test ---- */
 
 /* Pages of the graph, by the walk of the file before it is broken; its totals are those
@@ -495,7 +336,7 @@ static void make_start(struct bench *b)
     image_free(&b->file);
     image_load(&b->file, b->broken->sample);
     find_kept(b);
-    b->broken->make(b);
+    b->broken->make(&b->file);
     arena_reset(b->arena);
     fd_image_reset(&b->start);
     fd_image_write(&b->start, b->arena, 0, b->file.bytes, b->file.size, 0);
@@ -591,9 +432,9 @@ static void a_repair_cut_anywhere_is_finished_by_the_next(void **state)
 
     (void)state;
     bench_init(&bench);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        if (only == NULL || strcmp(only, cases[i].name) == 0)
-            run_case(&bench, &cases[i]);
+    for (size_t i = 0; i < broken_file_count; i++)
+        if (only == NULL || strcmp(only, broken_files[i].name) == 0)
+            run_case(&bench, &broken_files[i]);
     print_message("#= repair: %" PRIu64 " cuts, %" PRIu64 " disks, %" PRIu64
                   " repairs, %" PRIu64 " of them cut again\n",
                   bench.points, bench.images, bench.repairs, bench.second_cuts);
