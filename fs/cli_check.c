@@ -8,10 +8,10 @@
 
 #include "check_advice.h"
 #include "check_output.h"
-#include "follow.h"
 #include "message.h"
 #include "opening.h"
 #include "options.h"
+#include "progress.h"
 
 /* Of e2fsck; a status is a sum of them. */
 enum check_status {
@@ -68,7 +68,7 @@ static const struct cli_command command = {
 struct check {
     const char *shown; /* the database as the user calls it */
     const struct cli_line *line;
-    struct follow *follow;
+    struct progress *progress;
     struct check_output out;
     struct pf_check_summary summary; /* of the last check */
     uint64_t changes;                /* of the repair */
@@ -82,18 +82,18 @@ static void on_finding(void *ctx, const struct pf_finding *finding)
 {
     struct check *const check = ctx;
 
-    follow_pause(check->follow);
+    progress_pause(check->progress);
     check->out.format->finding(&check->out, finding);
-    follow_resume(check->follow);
+    progress_resume(check->progress);
 }
 
 static void on_change(void *ctx, const char *change)
 {
     struct check *const check = ctx;
 
-    follow_pause(check->follow);
+    progress_pause(check->progress);
     check->out.format->change(&check->out, change);
-    follow_resume(check->follow);
+    progress_resume(check->progress);
 }
 
 /* ---- the parts ---- */
@@ -113,7 +113,7 @@ static int fail(struct check *check, const char *what, pf_err err)
 /* 0: `summary` is filled in. */
 static int look(struct check *check)
 {
-    struct pf_watch watch = follow_watch(check->follow);
+    struct pf_watch watch = progress_watch(check->progress);
     pf_store *store = NULL;
     char *path = NULL;
     int status = 0;
@@ -125,9 +125,10 @@ static int look(struct check *check)
         check->error = "the file cannot be opened as a database";
         status = CHECK_FAILED;
     } else {
-        follow_phase(check->follow, check->out.repairing ? "checking again" : "checking");
+        progress_phase(check->progress,
+                       check->out.repairing ? "checking again" : "checking");
         const pf_err err = pf_check(store, &watch, &check->summary);
-        follow_phase(check->follow, NULL);
+        progress_phase(check->progress, NULL);
         if (err != PF_OK)
             status = fail(check, "cannot be checked", err);
         (void)pf_close(store); /* nothing was written */
@@ -155,16 +156,16 @@ static struct pf_repair_options repair_options(const bool *flags)
 static int mend(struct check *check)
 {
     const struct pf_repair_options options = repair_options(check->line->flags);
-    const struct pf_watch watch = follow_watch(check->follow);
+    const struct pf_watch watch = progress_watch(check->progress);
     struct pf_repair_result result = {0};
     int status = 0;
 
     check->out.repairing = true;
     check->out.format->repair_begin(&check->out);
-    follow_phase(check->follow, "repairing");
+    progress_phase(check->progress, "repairing");
     const pf_err err = opening_repair(check->shown, &options, &watch, on_change, check,
                                       &result, check->reason);
-    follow_phase(check->follow, NULL);
+    progress_phase(check->progress, NULL);
     check->out.format->repair_end(&check->out, err == PF_OK ? &result : NULL);
     if (err != PF_OK)
         status = fail(check, "not repaired", err);
@@ -239,8 +240,8 @@ int cli_check(int argc, char **argv)
     if (!flags_make_sense(&line))
         return CHECK_USAGE;
     ignore_signals(&line);
-    check.follow = follow_start();
-    if (check.follow == NULL) {
+    check.progress = progress_start();
+    if (check.progress == NULL) {
         message(NULL, "%s", pf_err_text(PF_E_NO_MEMORY));
         return CHECK_FAILED;
     }
@@ -252,6 +253,6 @@ int cli_check(int argc, char **argv)
     put_advice(&check, status);
     if (cli_flush() != 0) /* may wait long for its reader: signals are heard until then */
         status |= CHECK_FAILED;
-    follow_stop(check.follow);
+    progress_stop(check.progress);
     return status;
 }

@@ -1,4 +1,4 @@
-#include "follow.h"
+#include "progress.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -16,8 +16,8 @@ enum {
     LINE_SIZE = 160,
 };
 
-struct follow {
-    struct pf_progress progress;
+struct progress {
+    struct pf_progress walk;
     atomic_bool cancel, stopping;
     bool on_terminal;
     bool shares_terminal; /* stdout is there too */
@@ -28,7 +28,7 @@ struct follow {
     bool shown;           /* there is a line to take away */
 };
 
-static sigset_t followed_signals(void)
+static sigset_t taken_signals(void)
 {
     sigset_t set;
 
@@ -60,12 +60,12 @@ static void put_left(char *out, size_t size, double seconds)
         snprintf(out, size, "%" PRIu64 " min left", (left + 30) / 60);
 }
 
-static void put_line_locked(const struct follow *f, char out[LINE_SIZE])
+static void put_line_locked(const struct progress *f, char out[LINE_SIZE])
 {
-    const uint64_t done = atomic_load(&f->progress.done);
-    const uint64_t total = atomic_load(&f->progress.total);
+    const uint64_t done = atomic_load(&f->walk.done);
+    const uint64_t total = atomic_load(&f->walk.total);
     const double seconds = now_seconds() - f->began;
-    const double bytes = (double)atomic_load(&f->progress.pages_read) * PF_PAGE_SIZE;
+    const double bytes = (double)atomic_load(&f->walk.pages_read) * PF_PAGE_SIZE;
     char left[40] = "";
 
     if (total == 0 || seconds <= 0) {
@@ -80,14 +80,14 @@ static void put_line_locked(const struct follow *f, char out[LINE_SIZE])
              done > 0 ? ", " : "", left);
 }
 
-static void erase_locked(struct follow *f)
+static void erase_locked(struct progress *f)
 {
     if (f->shown)
         (void)fputs("\r\033[K", stderr);
     f->shown = false;
 }
 
-static void draw(struct follow *f)
+static void draw(struct progress *f)
 {
     struct winsize window = {.ws_col = 80};
     char line[LINE_SIZE];
@@ -104,7 +104,7 @@ static void draw(struct follow *f)
 }
 
 /* Asked for by SIGUSR1: it stays. */
-static void print(struct follow *f)
+static void print(struct progress *f)
 {
     char line[LINE_SIZE];
 
@@ -119,7 +119,7 @@ static void print(struct follow *f)
 
 /* ---- the thread ---- */
 
-static void end(struct follow *f, int signal_number)
+static void end(struct progress *f, int signal_number)
 {
     sigset_t one;
 
@@ -135,11 +135,11 @@ static void end(struct follow *f, int signal_number)
     raise(signal_number);
 }
 
-static void *follow_main(void *arg)
+static void *progress_main(void *arg)
 {
     const struct timespec tick = {0, TICK_MS * 1000000L};
-    const sigset_t set = followed_signals();
-    struct follow *const f = arg;
+    const sigset_t set = taken_signals();
+    struct progress *const f = arg;
 
     while (!atomic_load(&f->stopping)) {
         const int signal_number = sigtimedwait(&set, NULL, &tick);
@@ -155,11 +155,11 @@ static void *follow_main(void *arg)
     return NULL;
 }
 
-struct follow *follow_start(void)
+struct progress *progress_start(void)
 {
     const char *const term = getenv("TERM");
-    const sigset_t set = followed_signals();
-    struct follow *const f = calloc(1, sizeof(*f));
+    const sigset_t set = taken_signals();
+    struct progress *const f = calloc(1, sizeof(*f));
 
     if (f == NULL)
         return NULL;
@@ -168,53 +168,53 @@ struct follow *follow_start(void)
     f->shares_terminal = f->on_terminal && isatty(STDOUT_FILENO) != 0;
     pthread_mutex_init(&f->lock, NULL);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    if (pthread_create(&f->thread, NULL, follow_main, f) == 0)
+    if (pthread_create(&f->thread, NULL, progress_main, f) == 0)
         return f;
     pthread_mutex_destroy(&f->lock);
     free(f);
     return NULL;
 }
 
-void follow_stop(struct follow *follow)
+void progress_stop(struct progress *progress)
 {
-    if (follow == NULL)
+    if (progress == NULL)
         return;
-    atomic_store(&follow->stopping, true);
-    pthread_kill(follow->thread, SIGUSR1); /* any that it waits for */
-    pthread_join(follow->thread, NULL);
-    follow_phase(follow, NULL);
-    pthread_mutex_destroy(&follow->lock);
-    free(follow);
+    atomic_store(&progress->stopping, true);
+    pthread_kill(progress->thread, SIGUSR1); /* any that it waits for */
+    pthread_join(progress->thread, NULL);
+    progress_phase(progress, NULL);
+    pthread_mutex_destroy(&progress->lock);
+    free(progress);
 }
 
-void follow_phase(struct follow *follow, const char *what)
+void progress_phase(struct progress *progress, const char *what)
 {
-    pthread_mutex_lock(&follow->lock);
-    erase_locked(follow);
-    atomic_store(&follow->progress.done, 0);
-    atomic_store(&follow->progress.total, 0);
-    atomic_store(&follow->progress.pages_read, 0);
-    follow->what = what;
-    follow->began = now_seconds();
-    pthread_mutex_unlock(&follow->lock);
+    pthread_mutex_lock(&progress->lock);
+    erase_locked(progress);
+    atomic_store(&progress->walk.done, 0);
+    atomic_store(&progress->walk.total, 0);
+    atomic_store(&progress->walk.pages_read, 0);
+    progress->what = what;
+    progress->began = now_seconds();
+    pthread_mutex_unlock(&progress->lock);
 }
 
-struct pf_watch follow_watch(struct follow *follow)
+struct pf_watch progress_watch(struct progress *progress)
 {
-    return (struct pf_watch){.progress = &follow->progress, .cancel = &follow->cancel};
+    return (struct pf_watch){.progress = &progress->walk, .cancel = &progress->cancel};
 }
 
 /* Elsewhere the lock stays free: output may wait long for its reader, signals not. */
-void follow_pause(struct follow *follow)
+void progress_pause(struct progress *progress)
 {
-    if (!follow->shares_terminal)
+    if (!progress->shares_terminal)
         return;
-    pthread_mutex_lock(&follow->lock);
-    erase_locked(follow);
+    pthread_mutex_lock(&progress->lock);
+    erase_locked(progress);
 }
 
-void follow_resume(struct follow *follow)
+void progress_resume(struct progress *progress)
 {
-    if (follow->shares_terminal)
-        pthread_mutex_unlock(&follow->lock);
+    if (progress->shares_terminal)
+        pthread_mutex_unlock(&progress->lock);
 }

@@ -1,28 +1,28 @@
-/* follow.h: long work at a terminal: how far it is, and how to end it.
+/* progress.h: long work at a terminal: how far it is, and how to end it.
  *
  * A thread takes the signals: SIGINT, SIGTERM and SIGHUP set `cancel`, and a second one
  * ends the process; SIGUSR1 prints the progress on stderr. Where stderr is a terminal it
  * is shown there all the time, in a line that goes away. */
-#ifndef PAGEFS_FOLLOW_H
-#define PAGEFS_FOLLOW_H
+#ifndef PAGEFS_PROGRESS_H
+#define PAGEFS_PROGRESS_H
 
 #include "../core/pf.h"
 
-struct follow;
+struct progress;
 
 /* Before any other thread is started. NULL: out of memory or threads. */
-struct follow *follow_start(void);
+struct progress *progress_start(void);
 /* NULL is fine. */
-void follow_stop(struct follow *follow);
+void progress_stop(struct progress *progress);
 
 /* What is being done from now on, counted from 0; a static string. NULL: nothing that
  * takes long, and the line is gone. */
-void follow_phase(struct follow *follow, const char *what);
-/* What a walk needs to be followed; the rest of the watch is the caller's. */
-struct pf_watch follow_watch(struct follow *follow);
+void progress_phase(struct progress *progress, const char *what);
+/* What shows and ends a walk; the rest of the watch is the caller's. */
+struct pf_watch progress_watch(struct progress *progress);
 
 /* Around output that may go to the same terminal. */
-void follow_pause(struct follow *follow);
-void follow_resume(struct follow *follow);
+void progress_pause(struct progress *progress);
+void progress_resume(struct progress *progress);
 
 #endif
