@@ -123,7 +123,8 @@ static pf_err remember_popped(struct freelist *fl, uint64_t count)
     bool added;
     if (fl->unknown_head == 0)
         return PF_OK;
-    for (; count > 0 && entry != NULL; entry = entry->older) {
+    for (; count > 0; entry = entry->older) {
+        assert(entry != NULL && entry->block != NULL);
         const struct trunk *t = &entry->block->trunk;
         for (uint32_t i = t->leaf_count; i > 0 && count > 0; i--, count--)
             if (pageset_add(&fl->popped, t->leaf[i - 1], &added) != PF_OK)

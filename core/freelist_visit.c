@@ -3,6 +3,7 @@
  * checked here. */
 #include "freechain.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 void freelist_set_corrupt(struct freelist *fl, uint64_t page_id, const char *what)
@@ -74,7 +75,9 @@ static pf_err judge_block(struct freelist *fl, const struct trunk *t)
     const uint64_t pages = (uint64_t)t->leaf_count + 1;
     if (t->number >= fl->unknown_below)
         return corrupt(fl, t->page_id, "block numbers do not fall");
-    if (fl->oldest == NULL && fl->popped.count == 0) {
+    if (fl->oldest == NULL) {
+        assert(fl->popped.count ==
+               0); /* F3: a pop leaves a known block, or ends the list */
         if (t->free_total < pages || t->free_total > fl->page_limit - PF_FIRST_PAGE)
             return corrupt(fl, t->page_id, "impossible number of free pages");
         fl->total = t->free_total;

@@ -15,6 +15,7 @@
  * header can come back. */
 #include "journal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +68,7 @@ pf_err journal_create(struct journal *j, uint64_t size, uint64_t db_size)
     pf_err err = dev_err(-j->place->ops->create(j->place, &file));
     if (err != PF_OK)
         return err;
-    if (j->next_lsn == 0)
-        j->next_lsn = 1;
+    j->next_lsn = 1;
     err = new_salt(&j->salt);
     if (err == PF_OK)
         err = fill_with_zeros(file, SECTOR, size);
@@ -125,7 +125,8 @@ pf_err journal_append(struct journal *j, uint64_t room,
                       uint64_t db_size)
 {
     const uint64_t length = record_length(sector_count);
-    if (sector_count > UINT32_MAX || length > room - j->used)
+    assert(sector_count <= UINT32_MAX); /* each is in memory, twice */
+    if (length > room - j->used)
         return PF_E_NO_SPACE; /* commit.c keeps J0: it restarts before */
     struct record_head head = {.salt = j->salt,
                                .lsn = j->next_lsn,
@@ -187,7 +188,7 @@ pf_err journal_adopt(struct journal *j, bool half_made, uint64_t next_lsn,
     if (err != PF_OK)
         return err;
     j->capacity = size;
-    j->next_lsn = next_lsn == 0 ? 1 : next_lsn;
+    j->next_lsn = next_lsn;
     return journal_restart(j, db_size, true);
 }
 

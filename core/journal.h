@@ -35,7 +35,7 @@ struct journal_sector {
  * the like: nothing changed. */
 PF_CHECK pf_err journal_create(struct journal *journal, uint64_t size, uint64_t db_size);
 /* Go on with the file that recovery read: a new generation, synced. half_made: it had no
- * header yet, so it may not be filled either. */
+ * header yet, so it may not be filled either. next_lsn: from 1. */
 PF_CHECK pf_err journal_adopt(struct journal *journal, bool half_made, uint64_t next_lsn,
                               uint64_t db_size);
 /* Zero-fill up to `size`; *out_capacity = what the caller adopts. */

@@ -310,6 +310,26 @@ static void a_directory_without_write_permission_is_read_only(void **state)
     assert_true(strlen(info.reason) > 0);
 }
 
+/* A read-only store stays what it was asked to be; it is not one that failed. */
+static void a_file_cut_under_a_read_only_store_is_stale(void **state)
+{
+    struct scratch *t = *state;
+    const struct pf_options options = {.read_only = true};
+    struct pf_info info;
+    uint8_t page[PF_PAGE_SIZE];
+
+    v3_make_pages(t->db, 20);
+    scratch_open(t, &options);
+    assert_ok(pf_page_read(t->store, 15, page));
+    assert_int_equal(truncate(t->db, (off_t)v3_offset(10)), 0);
+    assert_pf(PF_E_STALE, pf_page_read(t->store, 15, page));
+    assert_ok(pf_page_read(t->store, 9, page));
+    pf_info_get(t->store, &info);
+    assert_int_equal(info.mode, PF_MODE_RO);
+    assert_false(info.failed);
+    assert_string_equal(info.reason, "asked for");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +344,7 @@ int main(void)
         SCRATCH_TEST(page_size_8192_is_read_only),
         SCRATCH_TEST(a_total_of_2_to_the_50_allocates_nothing_large),
         SCRATCH_TEST(a_second_hard_link_is_read_only),
+        SCRATCH_TEST(a_file_cut_under_a_read_only_store_is_stale),
         SCRATCH_TEST(a_file_without_write_permission_is_read_only),
         SCRATCH_TEST(a_directory_without_write_permission_is_read_only),
     };
