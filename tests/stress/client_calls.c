@@ -1,3 +1,4 @@
+/* client_calls.c: the system calls of a client. */
 #include "client.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* sequence_compare.c: the mount shows what the model says. */
 #include "sequence.h"
 
 #include <stdio.h>

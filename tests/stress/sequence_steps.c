@@ -1,3 +1,4 @@
+/* sequence_steps.c: the steps of a sequence, each in the mount and in the model. */
 #include "sequence.h"
 
 #include <errno.h>
