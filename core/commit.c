@@ -24,7 +24,6 @@
 #include <time.h>
 
 #include "lock.h"
-#include "sectors.h"
 
 enum {
     LARGE_IMAGES = 8192, /* 32 MiB of pages: commit before more is added */
@@ -39,27 +38,29 @@ struct transaction { /* what the leader took */
     uint64_t *page_ids; /* of store->inflight, ascending, below total_pages */
     size_t page_count;
     bool sync;
-    bool fill;              /* new pages must be written to have disk space behind them */
-    struct sectors sectors; /* what the record has, and the database gets */
+    bool fill; /* new pages must be written to have disk space behind them */
 };
 
-/* Is the database still as we last wrote it, and still what its name means? */
-static pf_err check_unchanged(pf_store *store)
+/* Is the database still as we last wrote it, and still what its name means? out_first:
+ * its first sector; zeros behind its end. */
+static pf_err check_unchanged(pf_store *store, uint8_t out_first[SECTOR])
 {
-    uint8_t header[PF_HEADER_SIZE];
-    uint64_t size = 0;
+    uint64_t size = UINT64_MAX;
     size_t got = 0;
     struct pf_place *const place = store->journal.place;
     if (place != NULL && place->ops->has_database != NULL &&
-        !place->ops->has_database(place))
+        !place->ops->has_database(place, &size))
         return PF_E_STALE; /* what is written to a file without a name is lost */
-    pf_err err = dev_size(store->db, &size);
+    pf_err err = size == UINT64_MAX ? dev_size(store->db, &size) : PF_OK;
     if (err == PF_OK)
-        err = dev_read(store->db, 0, header, sizeof header, &got);
-    if (err == PF_OK && (size != store->disk_size || got != sizeof header ||
-                         memcmp(header, store->disk_header, sizeof header) != 0))
-        err = PF_E_STALE;
-    return err;
+        err = dev_read(store->db, 0, out_first, SECTOR, &got);
+    if (err != PF_OK)
+        return err;
+    memset(out_first + got, 0, SECTOR - got);
+    return size != store->disk_size || got < PF_HEADER_SIZE ||
+                   memcmp(out_first, store->disk_header, PF_HEADER_SIZE) != 0
+               ? PF_E_STALE
+               : PF_OK;
 }
 
 /* ---- the journal's part ---- */
@@ -76,9 +77,10 @@ static pf_err restart(pf_store *store, bool sync)
 static const uint8_t zeros[SECTOR];
 
 static pf_err gather(pf_store *store, const struct transaction *t,
-                     struct sectors *sectors)
+                     const uint8_t first[SECTOR])
 {
-    pf_err err = sectors_put(sectors, store->db, 0, t->header, PF_HEADER_SIZE);
+    struct sectors *sectors = &store->sectors;
+    pf_err err = sectors_begin(sectors, first, t->header, PF_HEADER_SIZE);
     for (size_t i = 0; i < t->page_count && err == PF_OK; i++) {
         const struct batch_image *image = batch_get(&store->inflight, t->page_ids[i]);
         err = sectors_put(sectors, store->db, page_offset(t->page_ids[i]), image->bytes,
@@ -91,21 +93,21 @@ static pf_err gather(pf_store *store, const struct transaction *t,
     return err;
 }
 
-/* Append the transaction and make it durable. */
-static pf_err journal_it(pf_store *store, struct transaction *t)
+/* Append the transaction and make it durable. `first`: the first sector as it is. */
+static pf_err journal_it(pf_store *store, struct transaction *t,
+                         const uint8_t first[SECTOR])
 {
     struct journal *j = &store->journal;
-    struct sectors *sectors = &t->sectors;
-    pf_err err = gather(store, t, sectors);
+    struct sectors *sectors = &store->sectors;
+    pf_err err = gather(store, t, first);
     if (err != PF_OK)
         return err;
-    sectors_drop_unchanged(sectors, true);
     if (record_length(sectors->count) > store->journal_room - j->used) {
         err = restart(store, t->sync);
         store->restarted = err == PF_OK;
     }
-    if (err == PF_OK && j->records > 0)
-        sectors_drop_unchanged(sectors, t->file_size != store->disk_size);
+    if (err == PF_OK && j->records > 0 && t->file_size == store->disk_size)
+        sectors_drop_first(sectors);
     if (err != PF_OK || sectors->count == 0)
         return err;
     err = journal_append(j, store->journal_room, sectors->list, sectors->count,
@@ -148,15 +150,16 @@ static pf_err apply_sectors(pf_store *store, const struct transaction *t, uint64
 {
     enum { MOST = 64 };
     uint8_t bytes[MOST * SECTOR];
-    const struct journal_sector *list = t->sectors.list;
+    const struct journal_sector *list = store->sectors.list;
+    const size_t count = store->sectors.count;
     pf_err err = PF_OK;
-    for (size_t i = 0, n; i < t->sectors.count && err == PF_OK; i += n) {
+    for (size_t i = 0, n; i < count && err == PF_OK; i += n) {
         const uint64_t offset = list[i].number * SECTOR;
         n = 1;
         if (list[i].number < from || list[i].number >= to || offset >= t->file_size)
             continue;
-        while (n < MOST && i + n < t->sectors.count &&
-               list[i + n].number == list[i].number + n && list[i + n].number < to)
+        while (n < MOST && i + n < count && list[i + n].number == list[i].number + n &&
+               list[i + n].number < to)
             n++;
         for (size_t k = 0; k < n; k++)
             memcpy(bytes + k * SECTOR, list[i + k].content, SECTOR);
@@ -212,20 +215,21 @@ static pf_err apply(pf_store *store, const struct transaction *t)
  * two looks lies a sync, which can take long. */
 static pf_err write_batch(pf_store *store, struct transaction *t)
 {
+    uint8_t first[SECTOR];
     pf_err err = batch_pages(&store->inflight, &t->page_ids, &t->page_count);
     while (t->page_count > 0 && t->page_ids[t->page_count - 1] >= t->total_pages)
         t->page_count--; /* cut off by this very transaction */
     if (err == PF_OK)
-        err = check_unchanged(store);
+        err = check_unchanged(store, first);
     if (err == PF_OK && store->journal_room > 0) {
-        err = journal_it(store, t);
+        err = journal_it(store, t, first);
         if (err == PF_OK)
-            err = check_unchanged(store);
+            err = check_unchanged(store, first);
     }
     if (err == PF_OK)
         err = apply(store, t);
     free(t->page_ids);
-    sectors_clear(&t->sectors);
+    sectors_reset(&store->sectors);
     return err;
 }
 
@@ -382,8 +386,9 @@ pf_err commit_checkpoint(pf_store *store)
 {
     pf_err err = drain_lock(store);
     if (err == PF_OK) {
+        uint8_t first[SECTOR];
         begin_locked(store);
-        err = check_unchanged(store);
+        err = check_unchanged(store, first);
         if (err == PF_OK && store->journal_room > 0)
             err = restart(store, true);
         else if (err == PF_OK)

@@ -120,6 +120,27 @@ static pf_err mark_touched(struct journal *j, const struct journal_sector *from,
     return PF_OK;
 }
 
+/* For the list of a record's sectors, and behind it for the record. What a record of an
+ * allocation or two needs is kept. NULL: out of memory. */
+static struct record_sector *take_memory(struct journal *j, size_t sector_count)
+{
+    enum { KEPT_SECTORS = 16 };
+    const size_t count = sector_count > KEPT_SECTORS ? sector_count : KEPT_SECTORS;
+    const size_t bytes =
+        count * sizeof(struct record_sector) + (size_t)record_length(count);
+    if (sector_count > KEPT_SECTORS)
+        return malloc(bytes);
+    if (j->memory == NULL)
+        j->memory = malloc(bytes);
+    return j->memory;
+}
+
+static void give_memory_back(const struct journal *j, void *memory)
+{
+    if (memory != j->memory)
+        free(memory);
+}
+
 pf_err journal_append(struct journal *j, uint64_t room,
                       const struct journal_sector *sectors, size_t sector_count,
                       uint64_t db_size)
@@ -132,9 +153,9 @@ pf_err journal_append(struct journal *j, uint64_t room,
                                .lsn = j->next_lsn,
                                .durable_lsn = j->durable_lsn,
                                .db_size = db_size};
-    struct record_sector *list = malloc(sector_count * sizeof *list);
-    uint8_t *bytes = malloc((size_t)length);
-    pf_err err = list == NULL || bytes == NULL ? PF_E_NO_MEMORY : PF_OK;
+    struct record_sector *list = take_memory(j, sector_count);
+    uint8_t *bytes = (uint8_t *)(list + sector_count);
+    pf_err err = list == NULL ? PF_E_NO_MEMORY : PF_OK;
     if (err == PF_OK)
         err = mark_touched(j, sectors, list, sector_count);
     if (err == PF_OK) {
@@ -146,8 +167,7 @@ pf_err journal_append(struct journal *j, uint64_t room,
         j->next_lsn++;
         j->records++;
     }
-    free(bytes);
-    free(list);
+    give_memory_back(j, list);
     return err;
 }
 
@@ -210,6 +230,7 @@ pf_err journal_end(struct journal *j)
 void journal_close(struct journal *j)
 {
     pageset_clear(&j->touched);
+    free(j->memory);
     dev_close(j->file);
     place_close(j->place);
     *j = (struct journal){0};

@@ -21,6 +21,7 @@ struct journal {
     uint64_t salt, next_lsn, durable_lsn;
     uint64_t records;       /* in this generation */
     struct pageset touched; /* sectors that this generation has touched */
+    void *memory;           /* for small records, once there was one */
 };
 
 /* A transaction on its way into the journal: sectors of the database,

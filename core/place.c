@@ -93,14 +93,19 @@ static int dir_sync(struct pf_place *place)
 }
 
 /* Asked twice a commit, and not for the times: see fd_size(). */
-static bool dir_has_database(struct pf_place *place)
+static bool dir_has_database(struct pf_place *place, uint64_t *out_size)
 {
     const struct dir_place *d = dir_of(place);
+    const unsigned wanted = STATX_INO | STATX_SIZE;
     struct statx now;
-    if (statx(d->dir_fd, d->database, AT_SYMLINK_NOFOLLOW, STATX_INO, &now) != 0)
+    if (statx(d->dir_fd, d->database, AT_SYMLINK_NOFOLLOW, wanted, &now) != 0)
         return errno != ENOENT; /* other errors say nothing about the file */
-    return makedev(now.stx_dev_major, now.stx_dev_minor) == d->st.st_dev &&
-           now.stx_ino == d->st.st_ino;
+    if (makedev(now.stx_dev_major, now.stx_dev_minor) != d->st.st_dev ||
+        now.stx_ino != d->st.st_ino)
+        return false;
+    if (now.stx_mask & STATX_SIZE)
+        *out_size = now.stx_size;
+    return true;
 }
 
 static void dir_close(struct pf_place *place)

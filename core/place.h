@@ -19,8 +19,10 @@ struct pf_place_ops {
     int (*remove)(struct pf_place *place);
     int (*set_aside)(struct pf_place *place); /* rename to <name>.refused; -EEXIST */
     int (*sync)(struct pf_place *place);      /* make create and remove durable */
-    /* Is the database that was opened still there under its name? NULL: it cannot go. */
-    bool (*has_database)(struct pf_place *place);
+    /* Is the database that was opened still there under its name? If so *out_size says
+     * how large it is, if that was told as well; it is left alone otherwise. NULL: the
+     * name cannot go. */
+    bool (*has_database)(struct pf_place *place, uint64_t *out_size);
     void (*close)(struct pf_place *place);
 };
 

@@ -10,11 +10,19 @@ void sectors_clear(struct sectors *s)
     *s = (struct sectors){0};
 }
 
-static pf_err make_room(struct sectors *s, size_t more)
+void sectors_reset(struct sectors *s)
 {
-    if (s->count + more <= s->room)
+    enum { KEPT = 32 };
+    s->count = 0;
+    if (s->room > KEPT)
+        sectors_clear(s);
+}
+
+static pf_err make_room(struct sectors *s)
+{
+    if (s->count < s->room)
         return PF_OK;
-    const size_t room = (s->count + more) * 2;
+    const size_t room = (s->count + 1) * 2;
     struct journal_sector *list = realloc(s->list, room * sizeof *list);
     if (list == NULL)
         return PF_E_NO_MEMORY;
@@ -23,64 +31,57 @@ static pf_err make_room(struct sectors *s, size_t more)
     return PF_OK;
 }
 
-/* Add sectors first .. last as the database has them. */
-static pf_err add_from_db(struct sectors *s, struct pf_file *db, uint64_t first,
-                          uint64_t last)
+/* Put `length` bytes of sector `number` to `bytes`, from `within` on. Neighbouring pages
+ * share a sector: it may be the last one already. `base`: what the database has. */
+static pf_err put(struct sectors *s, uint64_t number, const uint8_t *base, size_t within,
+                  const uint8_t *bytes, size_t length)
 {
-    enum { MOST = PF_PAGE_SIZE / SECTOR + 1 };
-    uint8_t bytes[MOST * SECTOR];
-    const size_t count = (size_t)(last - first) + 1;
-    size_t got = 0;
-    assert(count <= MOST);
-    memset(bytes, 0, count * SECTOR);
-    pf_err err = make_room(s, count);
-    if (err == PF_OK)
-        err = dev_read(db, first * SECTOR, bytes, count * SECTOR, &got);
-    for (size_t i = 0; i < count && err == PF_OK; i++) {
-        struct journal_sector *sector = &s->list[s->count++];
-        sector->number = first + i;
-        memcpy(sector->base, bytes + i * SECTOR, SECTOR);
-        memcpy(sector->content, bytes + i * SECTOR, SECTOR);
+    if (s->count == 0 || s->list[s->count - 1].number != number) {
+        const pf_err err = make_room(s);
+        if (err != PF_OK)
+            return err;
+        struct journal_sector *added = &s->list[s->count++];
+        added->number = number;
+        memcpy(added->base, base, SECTOR);
+        memcpy(added->content, base, SECTOR);
     }
-    return err;
+    memcpy(s->list[s->count - 1].content + within, bytes, length);
+    return PF_OK;
+}
+
+pf_err sectors_begin(struct sectors *s, const uint8_t base[SECTOR], const uint8_t *bytes,
+                     size_t length)
+{
+    return put(s, 0, base, 0, bytes, length);
 }
 
 pf_err sectors_put(struct sectors *s, struct pf_file *db, uint64_t offset,
                    const uint8_t *bytes, size_t length)
 {
-    uint64_t first = offset / SECTOR;
-    const uint64_t last = (offset + length - 1) / SECTOR;
-    /* neighbouring pages share a sector */
-    const bool shared = s->count > 0 && s->list[s->count - 1].number == first;
-    pf_err err = PF_OK;
-    if (shared)
-        first++;
-    if (first <= last)
-        err = add_from_db(s, db, first, last);
-    if (err != PF_OK)
-        return err;
-    size_t at = s->count - (size_t)(last - offset / SECTOR) - 1;
-    for (size_t done = 0; done < length; at++) {
-        const size_t within = (size_t)((offset + done) % SECTOR);
-        const size_t n =
-            length - done < SECTOR - within ? length - done : SECTOR - within;
-        memcpy(s->list[at].content + within, bytes + done, n);
-        done += n;
+    enum { MOST = PF_PAGE_SIZE / SECTOR + 1 };
+    uint8_t base[MOST * SECTOR];
+    const uint64_t first = offset / SECTOR, last = (offset + length - 1) / SECTOR;
+    const size_t count = (size_t)(last - first) + 1;
+    size_t within = (size_t)(offset % SECTOR), got = 0;
+    assert(count <= MOST);
+    pf_err err = dev_read(db, first * SECTOR, base, count * SECTOR, &got);
+    if (err == PF_OK)
+        memset(base + got, 0, count * SECTOR - got);
+    for (size_t i = 0; i < count && err == PF_OK; i++) {
+        const uint8_t *const old = base + i * SECTOR;
+        const size_t n = length < SECTOR - within ? length : SECTOR - within;
+        if (memcmp(old + within, bytes, n) != 0)
+            err = put(s, first + i, old, within, bytes, n);
+        bytes += n;
+        length -= n;
+        within = 0;
     }
-    return PF_OK;
+    return err;
 }
 
-void sectors_drop_unchanged(struct sectors *s, bool keep_first)
+void sectors_drop_first(struct sectors *s)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        const struct journal_sector *sector = &s->list[i];
-        if ((i == 0 && keep_first) ||
-            memcmp(sector->base, sector->content, SECTOR) != 0) {
-            if (kept != i)
-                s->list[kept] = *sector;
-            kept++;
-        }
-    }
-    s->count = kept;
+    const struct journal_sector *const first = s->list;
+    if (memcmp(first->base, first->content, SECTOR) == 0)
+        memmove(s->list, s->list + 1, --s->count * sizeof *s->list);
 }

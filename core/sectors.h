@@ -13,12 +13,18 @@ struct sectors {                 /* all zero = empty */
 };
 
 void sectors_clear(struct sectors *sectors);
+/* Empty it, but keep a little memory for the next batch. */
+void sectors_reset(struct sectors *sectors);
+/* Begin with sector 0, which is kept also if it does not change: put its first `length`
+ * bytes to `bytes`; `base` is what the database has there. */
+PF_CHECK pf_err sectors_begin(struct sectors *sectors, const uint8_t base[SECTOR],
+                              const uint8_t *bytes, size_t length);
 /* Put bytes offset .. offset + length - 1 of the database to `bytes`. Offsets
  * ascend from call to call. What the sectors hold otherwise is read from `db`;
- * behind its end there are zeros. */
+ * behind its end there are zeros. Sectors that would not change are left out. */
 PF_CHECK pf_err sectors_put(struct sectors *sectors, struct pf_file *db, uint64_t offset,
                             const uint8_t *bytes, size_t length);
-/* Forget sectors that would not change, but for the first one if keep_first. */
-void sectors_drop_unchanged(struct sectors *sectors, bool keep_first);
+/* Forget sector 0 if it would not change. */
+void sectors_drop_first(struct sectors *sectors);
 
 #endif

@@ -44,6 +44,7 @@ void store_delete(pf_store *store)
     pins_clear(&store->pins);
     batch_clear(&store->pending);
     batch_clear(&store->inflight);
+    sectors_clear(&store->sectors);
     pageset_clear(&store->backed);
     journal_close(&store->journal);
     dev_close(store->db);

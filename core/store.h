@@ -22,6 +22,7 @@
 #include "pf.h"
 #include "pins.h"
 #include "place.h"
+#include "sectors.h"
 
 struct overtake;
 struct walk;
@@ -85,8 +86,9 @@ struct pf_store {
 
     /* leader, see journal.h for who changes what of `journal` */
     struct journal journal;
-    bool restarted;        /* the journal, by the batch under way */
-    uint64_t journal_room; /* its capacity when the leader began; 0 = there is none */
+    bool restarted;         /* the journal, by the batch under way */
+    uint64_t journal_room;  /* its capacity when the leader began; 0 = there is none */
+    struct sectors sectors; /* what the record has, and the database gets */
     /* leader: the database as we last wrote it; bytes written and synced */
     uint8_t disk_header[PF_HEADER_SIZE];
     uint64_t disk_size;
