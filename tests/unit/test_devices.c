@@ -1,7 +1,10 @@
 /* The way to the disk and the small structures, where files do not lead. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "batch.h"
 #include "dev.h"
@@ -70,6 +73,29 @@ static void answers_of_the_system_become_errors(void **state)
     assert_pf(PF_E_NOT_FOUND, dev_err(ENOTDIR));
     assert_pf(PF_E_FILE_LIMIT, dev_err(EFBIG));
     assert_pf(PF_E_IO, dev_err(EBADF));
+}
+
+/* ---- a file on the disk ---- */
+
+/* With relatime a read that follows a write would change it. */
+static void reading_a_file_leaves_its_access_time(void **state)
+{
+    const struct scratch *const t = *state;
+    const struct timespec old[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000001}};
+    const int fd = open(t->db, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct pf_file *file = NULL;
+    struct stat st;
+    uint8_t byte;
+    size_t got;
+
+    assert_int_not_equal(fd, -1);
+    assert_ok(dev_file_new(fd, &file));
+    assert_ok(dev_write(file, 0, (const uint8_t[]){7}, 1));
+    assert_int_equal(futimens(fd, old), 0);
+    assert_ok(dev_read(file, 0, &byte, 1, &got));
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_atim.tv_sec, old[0].tv_sec);
+    dev_close(file);
 }
 
 /* ---- the file in memory ---- */
@@ -249,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_of_the_system_become_errors),
+        SCRATCH_TEST(reading_a_file_leaves_its_access_time),
         cmocka_unit_test(a_file_in_memory_grows_shrinks_and_forgets),
         cmocka_unit_test(bytes_that_a_cut_took_do_not_come_back_from_the_base),
         cmocka_unit_test(an_id_map_refuses_what_no_memory_could_hold),
