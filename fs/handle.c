@@ -54,14 +54,14 @@ static void list_remove(struct handles *handles, struct handle *handle)
 struct handle *handle_new(struct handles *handles, struct node node, uint64_t total_pages,
                           const struct actor *actor)
 {
-    struct handle *const handle = calloc(1, sizeof(*handle));
+    struct handle *const handle = malloc(sizeof(*handle));
 
     if (handle == NULL)
         return NULL;
-    handle->node = node;
-    handle->row = node_row(node.kind);
-    handle->total_pages = total_pages;
-    handle->actor = *actor;
+    *handle = (struct handle){.node = node,
+                              .row = node_row(node.kind),
+                              .total_pages = total_pages,
+                              .actor = *actor};
     if (handle->row->content == NODE_IS_STREAM) {
         handle->stream = stream_new(node, &handle->actor);
         if (handle->stream == NULL) {

@@ -18,7 +18,7 @@ struct segment {
     struct segment *next;
     bool contiguous; /* ids[0], ids[0] + 1, ... and the array has one element */
     uint64_t count;
-    uint64_t ids[];
+    uint64_t *ids; /* in the same memory */
 };
 
 /* A read that is being served, or waits for an allocation under way. */
@@ -29,20 +29,6 @@ struct reader {
     char *bytes;
     size_t length;
     pf_err err;
-};
-
-struct stream {
-    struct node node;
-    struct actor actor;
-    pthread_mutex_t lock; /* guards what follows */
-    bool started;         /* a read or a write has allocated */
-    unsigned under_way;   /* allocations */
-    struct segment *first, **last_next;
-    uint64_t index;            /* of the next id in the first segment */
-    uint64_t unread;           /* ids not yet begun, over all segments */
-    char line[LINE_MAX_BYTES]; /* the id that is being read */
-    size_t line_length, line_given;
-    struct reader *waiting, **waiting_next;
 };
 
 /* An allocation on its way through worker and committer. */
@@ -57,18 +43,48 @@ struct allocation {
     char words[COMMAND_WORDS_SIZE];
 };
 
+/* What the first read needs comes with the stream: memory that one thread takes and
+ * another gives back costs 1,000 instructions. */
+struct first_read {
+    bool taken;
+    struct reader reader;
+    struct allocation allocation;
+    struct segment segment;
+    uint64_t id;
+};
+
+struct stream {
+    struct node node;
+    struct actor actor;
+    pthread_mutex_t lock; /* guards what follows */
+    bool started;         /* a read or a write has allocated */
+    unsigned under_way;   /* allocations */
+    struct segment *first, **last_next;
+    uint64_t index;            /* of the next id in the first segment */
+    uint64_t unread;           /* ids not yet begun, over all segments */
+    char line[LINE_MAX_BYTES]; /* the id that is being read */
+    size_t line_length, line_given;
+    struct reader *waiting, **waiting_next;
+    struct first_read first_read;
+};
+
 struct stream *stream_new(struct node node, const struct actor *actor)
 {
-    struct stream *const s = calloc(1, sizeof(*s));
+    struct stream *const s = malloc(sizeof(*s));
 
     if (s == NULL)
         return NULL;
-    s->node = node;
-    s->actor = *actor;
+    *s = (struct stream){.node = node, .actor = *actor};
     s->last_next = &s->first;
     s->waiting_next = &s->waiting;
     pthread_mutex_init(&s->lock, NULL);
     return s;
+}
+
+static void segment_free(struct stream *s, struct segment *segment)
+{
+    if (segment != &s->first_read.segment)
+        free(segment);
 }
 
 void stream_free(struct stream *stream)
@@ -81,7 +97,7 @@ void stream_free(struct stream *stream)
     for (struct segment *segment = stream->first, *next; segment != NULL;
          segment = next) {
         next = segment->next;
-        free(segment);
+        segment_free(stream, segment);
     }
     free(stream);
 }
@@ -109,7 +125,7 @@ static void next_line_locked(struct stream *s)
         s->first = segment->next;
         if (s->first == NULL)
             s->last_next = &s->first;
-        free(segment);
+        segment_free(s, segment);
     }
 }
 
@@ -140,14 +156,17 @@ static void serve_locked(struct stream *s, struct reader *reader)
 }
 
 /* Without the lock: the reply may end the open file, and with it the stream. */
-static void reader_reply(struct reader *reader)
+static void reader_reply(const struct stream *s, struct reader *reader)
 {
-    if (reader->err != PF_OK)
-        call_reply_err(reader->req, reader->err);
+    const struct reader r = *reader;
+
+    if (reader != &s->first_read.reader)
+        free(reader);
+    if (r.err != PF_OK)
+        call_reply_err(r.req, r.err);
     else
-        fuse_reply_buf(reader->req, reader->bytes, reader->length);
-    free(reader->bytes);
-    free(reader);
+        fuse_reply_buf(r.req, r.bytes, r.length);
+    free(r.bytes);
 }
 
 /* ---- an allocation's way ---- */
@@ -255,10 +274,19 @@ static struct reader *take_served_locked(struct stream *s, pf_err err)
     return served;
 }
 
+/* Its segment is the stream's by now, or was freed. */
+static void allocation_free(struct allocation *a)
+{
+    if (a != &a->stream->first_read.allocation)
+        free(a);
+}
+
 static void allocation_finish(struct fsctx *ctx, struct change *change, pf_err err)
 {
     struct allocation *const a = (struct allocation *)change;
     struct stream *const s = a->stream;
+    const fuse_req_t writer = a->writer;
+    const size_t written = a->written;
 
     if (err == PF_OK)
         report_success(ctx, s, a->segment);
@@ -269,24 +297,24 @@ static void allocation_finish(struct fsctx *ctx, struct change *change, pf_err e
     if (err == PF_OK)
         segment_append_locked(s, a->segment);
     else
-        free(a->segment);
+        segment_free(s, a->segment);
     if (err == PF_OK)
         s->started = true;
-    else if (a->writer == NULL)
+    else if (writer == NULL)
         s->started = false; /* the next read may try again */
     struct reader *served = take_served_locked(s, err);
     pthread_mutex_unlock(&s->lock);
 
-    if (a->writer != NULL && err == PF_OK)
-        fuse_reply_write(a->writer, a->written);
-    else if (a->writer != NULL)
-        call_reply_err(a->writer, err);
+    allocation_free(a);
+    if (writer != NULL && err == PF_OK)
+        fuse_reply_write(writer, written);
+    else if (writer != NULL)
+        call_reply_err(writer, err);
     while (served != NULL) {
         struct reader *const next = served->next;
-        reader_reply(served);
+        reader_reply(s, served);
         served = next;
     }
-    free(a);
 }
 
 static void allocation_listed(struct fsctx *ctx, struct job *job)
@@ -297,52 +325,72 @@ static void allocation_listed(struct fsctx *ctx, struct job *job)
     committer_submit(ctx->committer, &a->change);
 }
 
+static void allocation_init(struct allocation *a, struct stream *s,
+                            struct segment *segment)
+{
+    *a = (struct allocation){
+        .change = {.execute = allocation_execute, .finish = allocation_finish},
+        .job.run = allocation_listed,
+        .stream = s,
+        .contiguous = segment->contiguous,
+        .segment = segment,
+    };
+}
+
 /* NULL: out of memory. */
 static struct allocation *allocation_new(struct stream *s, uint64_t count,
                                          bool contiguous)
 {
-    struct allocation *const a = calloc(1, sizeof(*a));
+    struct allocation *const a = malloc(sizeof(*a));
     const size_t id_count = contiguous ? 1 : (size_t)count; /* <= COMMAND_ALLOC_MAX */
+    struct segment *const segment =
+        malloc(sizeof(*segment) + id_count * sizeof(uint64_t));
 
-    if (a == NULL)
-        return NULL;
-    a->segment = malloc(sizeof(*a->segment) + id_count * sizeof(uint64_t));
-    if (a->segment == NULL) {
+    if (a == NULL || segment == NULL) {
+        free(segment);
         free(a);
         return NULL;
     }
-    a->segment->contiguous = contiguous;
-    a->segment->count = count;
-    a->contiguous = contiguous;
-    a->stream = s;
-    a->change.execute = allocation_execute;
-    a->change.finish = allocation_finish;
-    a->job.run = allocation_listed;
+    *segment = (struct segment){
+        .contiguous = contiguous, .count = count, .ids = (uint64_t *)(segment + 1)};
+    allocation_init(a, s, segment);
     return a;
 }
 
 /* ---- requests ---- */
 
+static struct allocation *first_allocation(struct stream *s)
+{
+    struct first_read *const first = &s->first_read;
+
+    first->segment = (struct segment){.count = 1, .ids = &first->id};
+    allocation_init(&first->allocation, s, &first->segment);
+    return &first->allocation;
+}
+
 /* Queue the reader, and the allocation it starts if it is the first. */
 static pf_err reader_wait_locked(struct stream *s, fuse_req_t req, size_t size,
                                  struct allocation **out_start)
 {
-    struct reader *const reader = calloc(1, sizeof(*reader));
+    const bool starts = s->under_way == 0;
+    const bool first = starts && !s->first_read.taken;
+    struct reader *const reader = first ? &s->first_read.reader : malloc(sizeof(*reader));
     struct allocation *start = NULL;
 
     if (reader == NULL)
         return PF_E_NO_MEMORY;
-    if (s->under_way == 0) {
-        start = allocation_new(s, 1, false);
-        if (start == NULL) {
-            free(reader);
-            return PF_E_NO_MEMORY;
-        }
+    if (starts)
+        start = first ? first_allocation(s) : allocation_new(s, 1, false);
+    if (starts && start == NULL) {
+        free(reader);
+        return PF_E_NO_MEMORY;
+    }
+    if (starts) {
         s->started = true;
         s->under_way++;
     }
-    reader->req = req;
-    reader->size = size;
+    s->first_read.taken = s->first_read.taken || first;
+    *reader = (struct reader){.req = req, .size = size};
     *s->waiting_next = reader;
     s->waiting_next = &reader->next;
     *out_start = start;
