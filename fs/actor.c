@@ -28,9 +28,9 @@ void actors_free(struct actors *actors)
 }
 
 /* A name may hold anything; a column of a text may not. */
-static void make_word(char *comm, size_t length)
+static void make_word(char comm[ACTOR_COMM_SIZE], size_t length)
 {
-    while (length > 0 && comm[length - 1] == '\n')
+    while (length > 0 && (comm[length - 1] == '\n' || length == ACTOR_COMM_SIZE))
         length--;
     comm[length] = '\0';
     for (char *c = comm; *c != '\0'; c++) {
@@ -65,15 +65,13 @@ static ssize_t read_comm(struct actors *actors, pid_t pid, char comm[ACTOR_COMM_
 
 struct actor actor_of(struct actors *actors, pid_t pid)
 {
-    struct actor actor = {pid, "?"};
-    char comm[ACTOR_COMM_SIZE + 1] = "";
+    const struct actor unknown = {pid, "?"};
+    struct actor actor = {.pid = pid};
 
     if (pid <= 0)
-        return actor;
-    const ssize_t length = read_comm(actors, pid, comm);
-    if (length > 0) {
-        make_word(comm, (size_t)length);
-        snprintf(actor.comm, sizeof(actor.comm), "%.15s", comm[0] != '\0' ? comm : "?");
-    }
-    return actor;
+        return unknown;
+    const ssize_t length = read_comm(actors, pid, actor.comm);
+    if (length > 0)
+        make_word(actor.comm, (size_t)length);
+    return actor.comm[0] != '\0' ? actor : unknown;
 }

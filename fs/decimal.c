@@ -1,16 +1,18 @@
 #include "decimal.h"
 
+#include <string.h>
+
 size_t decimal_format(uint64_t value, char out_digits[DECIMAL_MAX])
 {
-    char reversed[DECIMAL_MAX];
-    size_t length = 0;
+    char digits[DECIMAL_MAX];
+    char *first = digits + DECIMAL_MAX;
 
     do {
-        reversed[length++] = (char)('0' + value % 10);
+        *--first = (char)('0' + value % 10);
         value /= 10;
     } while (value != 0);
-    for (size_t i = 0; i < length; i++)
-        out_digits[i] = reversed[length - 1 - i];
+    const size_t length = (size_t)(digits + DECIMAL_MAX - first);
+    memcpy(out_digits, first, length);
     return length;
 }
 

@@ -120,8 +120,12 @@ void events_log(struct events *events, const struct event *event)
     pthread_mutex_lock(&events->lock);
     make_line(&line, ++events->sequence, event);
     make_room_locked(events, line.length);
-    for (size_t i = 0; i < line.length; i++)
-        events->ring[events->end++ % RING_BYTES] = line.bytes[i];
+    const size_t at = events->end % RING_BYTES;
+    const size_t before_wrap =
+        line.length < RING_BYTES - at ? line.length : RING_BYTES - at;
+    memcpy(events->ring + at, line.bytes, before_wrap);
+    memcpy(events->ring, line.bytes + before_wrap, line.length - before_wrap);
+    events->end += line.length;
     pthread_mutex_unlock(&events->lock);
 }
 
