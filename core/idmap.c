@@ -5,6 +5,8 @@
 
 enum { FIRST_SLOTS = 16 };
 
+#define FIRST_MULTIPLIER UINT64_C(0x9E3779B97F4A7C15)
+
 /* Multiplicative hashing: neighbouring ids land far apart. slot_count is a power of two.
  */
 static size_t home_of(const struct idmap *map, uint64_t key)
@@ -19,7 +21,16 @@ static uint64_t random_multiplier(void)
     uint64_t random = 0;
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
         random = 0;
-    return (random ^ 0x9E3779B97F4A7C15u) | 1;
+    return (random ^ FIRST_MULTIPLIER) | 1;
+}
+
+/* Among a few it does not matter where they land: the batch of one allocation need not
+ * ask the system for a number. */
+static uint64_t multiplier_for(const struct idmap *map, size_t slot_count)
+{
+    if (slot_count == FIRST_SLOTS)
+        return FIRST_MULTIPLIER;
+    return map->slot_count > FIRST_SLOTS ? map->multiplier : random_multiplier();
 }
 
 static size_t next_of(const struct idmap *map, size_t at)
@@ -54,8 +65,7 @@ pf_err idmap_reserve(struct idmap *map, size_t more)
 
     struct idmap bigger = {.slot_count = slot_count,
                            .count = map->count,
-                           .multiplier = map->multiplier != 0 ? map->multiplier
-                                                              : random_multiplier()};
+                           .multiplier = multiplier_for(map, slot_count)};
     bigger.slots = malloc(slot_count * sizeof *bigger.slots);
     if (bigger.slots == NULL)
         return PF_E_NO_MEMORY;
