@@ -18,8 +18,8 @@ static int in_namespace(struct mnt *m, const char *script)
     char command[2048];
 
     if (geteuid() != 0 || access("/sbin/mount.fuse3", X_OK) != 0 ||
-        access("/dev/fuse", R_OK | W_OK) != 0) {
-        print_message("not root, or no mount.fuse3 or /dev/fuse\n");
+        access("/dev/fuse", R_OK | W_OK) != 0 || sh(m, "unshare -m true") != 0) {
+        print_message("not root, or no mount.fuse3, /dev/fuse or mount namespaces\n");
         skip();
     }
     if (access(m->t.db, F_OK) != 0)
