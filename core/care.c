@@ -6,13 +6,26 @@ static bool all_free_from(const pf_store *store, uint64_t id)
     return pageset_next_gap(&store->fl.free, id) >= store->total_pages;
 }
 
+/* The first page that may be cut off: a root that is free is damage already, outside the
+ * file it would be a reason to write no more. */
+static uint64_t first_behind_roots(const pf_store *store)
+{
+    const uint64_t roots[] = {store->header.root_index_page,
+                              store->header.edge_data_offset};
+    uint64_t first = PF_FIRST_PAGE;
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++)
+        if (roots[i] >= first && roots[i] < store->total_pages)
+            first = roots[i] + 1;
+    return first;
+}
+
 /* The first page of the free run that reaches the end of the file; total_pages when the
  * last page is in use. By halves, for the run may be most of a large file. `lock` held.
  */
 static uint64_t trailing_start(const pf_store *store)
 {
     const uint64_t total = store->total_pages;
-    uint64_t low = PF_FIRST_PAGE; /* below `high` it is not known */
+    uint64_t low = first_behind_roots(store); /* below `high` it is not known */
     uint64_t high = total;
     for (uint64_t length = 1; high > low; length *= 2) { /* a short run costs little */
         const uint64_t id = total - low > length ? total - length : low;

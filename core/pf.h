@@ -233,7 +233,8 @@ PF_CHECK pf_err pf_freelist_load(pf_store *store);
 
 /* ---- care of the file ---- */
 
-/* How many free pages lie at the very end of the file. May read the free list. */
+/* How many free pages lie at the very end of the file, behind the roots that the header
+ * names. May read the free list. */
 PF_CHECK pf_err pf_trailing_free(pf_store *store, uint64_t *out_count);
 /* Give the trailing free pages back to the file system: take them off the free list,
  * lower total_pages, cut the file. Durable on return. out_pages: how many they were, may
