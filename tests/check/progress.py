@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -182,10 +183,33 @@ def nothing_is_shown_elsewhere(path):
     assert held.finish()[2] == b""
 
 
+def report_and_progress_share_a_terminal(path):
+    """A report on the same terminal is whole, and the same whatever the terminal can do."""
+    expected = subprocess.run([PAGEFS, "check", path], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, check=False).stdout
+    for term in ({"TERM": "xterm"}, {"TERM": "dumb"}, {}):
+        environment = {k: v for k, v in os.environ.items() if k != "TERM"}
+        master, slave = pty.openpty()
+        with subprocess.Popen([PAGEFS, "check", path], stdout=slave, stderr=slave,
+                              env=environment | term) as process:
+            os.close(slave)
+            got = b""
+            try:
+                while part := os.read(master, 65536):
+                    got += part
+            except OSError: # the other end is closed
+                pass
+            assert process.wait(timeout=60) == 4
+        os.close(master)
+        got = re.sub(rb"\r\x1b\[K(pagefs: )?checking: [^\r\n]*\r\x1b\[K", b"", got)
+        assert got.replace(b"\r\n", b"\n").startswith(expected), (term, got[-300:])
+
+
 TESTS = [sigint_cancels_with_status_32, a_cancelled_report_is_whole_json,
          a_cancelled_repair_has_changed_nothing, a_second_sigint_ends_it_at_once,
          sigusr1_prints_progress_and_harms_nothing,
-         progress_is_shown_on_a_terminal_and_goes_away, nothing_is_shown_elsewhere]
+         progress_is_shown_on_a_terminal_and_goes_away, nothing_is_shown_elsewhere,
+         report_and_progress_share_a_terminal]
 
 
 def main():

@@ -297,6 +297,88 @@ static void a_check_names_the_pages_that_changed_meanwhile(void **state)
     faults_stop(f, 0);
 }
 
+/* ---- a mount that does not get on ---- */
+
+/* pagefs in the background, whose walk before the mount is held. */
+static pid_t start_held(struct faulty *f)
+{
+    struct mnt *const m = f->m;
+    char said[256];
+
+    scratch_copy_sample(&m->t, "medium");
+    scratch_path(&m->t, "said", said);
+    snprintf(f->control->db, sizeof(f->control->db), "%s", m->t.db);
+    faults_hold_reads(f, v3_offset(NODE_ROOT));
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const int fd = open(said, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+        if (fd == -1 || dup2(fd, STDERR_FILENO) == -1 ||
+            setenv("LD_PRELOAD", getenv("PF_TEST_FAULTLIB"), 1) != 0)
+            _exit(126);
+        execl(getenv("PF_TEST_PAGEFS"), "pagefs", "-o", "walk", m->t.db, m->point,
+              (char *)NULL);
+        _exit(127);
+    }
+    faults_wait_read_held(f);
+    return pid;
+}
+
+static pid_t child_of(struct mnt *m, pid_t parent)
+{
+    char command[64];
+
+    snprintf(command, sizeof(command), "pgrep -P %d", (int)parent);
+    assert_int_equal(sh(m, command), 0);
+    return (pid_t)strtol(m->out, NULL, 10);
+}
+
+static void assert_ends(pid_t pid, int expected)
+{
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), expected);
+}
+
+static void a_signal_ends_a_start_and_a_second_one_the_wait(void **state)
+{
+    struct faulty *f = *state;
+    char line[100];
+
+    if (built_with_sanitizer())
+        skip();
+    const pid_t pid = start_held(f);
+    const pid_t daemon = child_of(f->m, pid);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(kill(pid, SIGINT), 0);
+    assert_ends(pid, 2);
+    snprintf(line, sizeof(line),
+             "pagefs: process %d has not ended yet: kill -9 ends it\n", (int)daemon);
+    assert_string_equal(mnt_said(f->m), line);
+    faults_hold_reads(f, 0);
+    assert_ends(daemon, 2); /* it came to us */
+    assert_non_null(strstr(mnt_said(f->m), "ended by a signal before it was mounted\n"));
+    assert_false(mnt_mounted(f->m));
+    expect(f->m, "", "\"$PAGEFS\" stat \"$DB\" >/dev/null"); /* and is locked no more */
+}
+
+static void a_daemon_that_dies_before_the_mount_is_reported(void **state)
+{
+    struct faulty *f = *state;
+
+    if (built_with_sanitizer())
+        skip();
+    const pid_t pid = start_held(f);
+    assert_int_equal(kill(child_of(f->m, pid), SIGKILL), 0);
+    assert_ends(pid, 2);
+    assert_string_equal(
+        mnt_said(f->m),
+        "pagefs: the daemon was ended by signal 9 before it had mounted\n");
+    assert_false(mnt_mounted(f->m));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +390,8 @@ int main(void)
         MOUNT_TEST(rights_follow_uid_gid_and_mode),
         MOUNT_TEST(what_a_shrink_took_is_not_there_for_those_who_hold_it),
         FAULT_TEST(a_check_names_the_pages_that_changed_meanwhile),
+        FAULT_TEST(a_signal_ends_a_start_and_a_second_one_the_wait),
+        FAULT_TEST(a_daemon_that_dies_before_the_mount_is_reported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,8 @@
  *
  * A program writes its counts when it ends. Landlock would keep the daemon from the files
  * that they are in, so here the kernel is not asked to put it into force; all that leads
- * there runs. And _exit(), by which the helper ends, writes counts first. */
+ * there runs. And _exit(), by which the helper ends, and raise(), by which a command that
+ * was interrupted twice does, write counts first. */
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <string.h>
@@ -37,12 +38,27 @@ long syscall(long number, ...)
     return number == SYS_landlock_restrict_self ? 0 : next_syscall(number, arguments);
 }
 
-void _exit(int status)
+static void write_counts(void)
 {
     if (__gcov_dump != NULL)
         __gcov_dump();
     if (__llvm_profile_write_file != NULL)
         (void)__llvm_profile_write_file();
+}
+
+int raise(int number)
+{
+    int (*next)(int number);
+    void *const found = dlsym(RTLD_NEXT, "raise");
+
+    write_counts();
+    memcpy(&next, &found, sizeof(next));
+    return next(number);
+}
+
+void _exit(int status)
+{
+    write_counts();
     const long arguments[ARGUMENTS] = {status};
     for (;;)
         (void)next_syscall(SYS_exit_group, arguments);
