@@ -2,17 +2,18 @@
  * replay.c, the order of journal and database in commit.c.
  *
  * Invariants (numbered as in the design of the journal; 1 and 6 are commit.c's,
- * 3 and 4 also replay.c's) J0  before a record is written the space it needs
- * exists: the file was filled with zeros and synced up to `capacity`, and a
- * record never reaches behind it. J2  a record is durable when it and all
- * before it were written and a sync returned 0. It carries LSN, salt, the last
- * LSN known durable, the database's size, its sum. J3  the first record of a
- * generation that touches a sector has the sum of its old content; the first
- * record of a generation has sector 0. J5  the journal restarts, with a new
- * salt, only when the database sync that followed the application of its last
- * record returned 0. The new header is synced before the first new record is
- * written: a record of the old generation must not be overwritten while the old
- * header can come back. */
+ * 3 and 4 also replay.c's)
+ *  J0  before a record is written the space it needs exists: the file was filled
+ *      with zeros and synced up to `capacity`; a record never reaches behind it.
+ *  J2  a record is durable when it and all before it were written and a sync
+ *      returned 0. It carries LSN, salt, the last LSN known durable, the
+ *      database's size, its sum.
+ *  J3  the first record of a generation that touches a sector has the sum of its
+ *      old content; the first record of a generation has sector 0.
+ *  J5  the journal restarts, with a new salt, only when the database sync that
+ *      followed the application of its last record returned 0. The new header is
+ *      synced before the first new record is written: a record of the old
+ *      generation must not be overwritten while the old header can come back. */
 #include "journal.h"
 
 #include <assert.h>
