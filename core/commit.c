@@ -7,9 +7,9 @@
  * Invariants (the numbers are those of the journal's)
  *  J0  what a record needs is reserved before its changes are made: disk space for the
  *      pages by reserve.c, journal space by commit_reserve().
- *  J1  no byte of the database changes before the record that holds the change is
- * durable: write_batch() goes append, sync, apply, and only then lead_locked() moves
- *      durable_lsn.
+ *  J1  no byte of the database changes before the record that holds the change
+ *      is durable: write_batch() goes append, sync, apply, and only then
+ *      lead_locked() moves durable_lsn.
  *  J5  restart() syncs the database between the last application and the new generation;
  *      only the leader appends, so nothing is appended meanwhile.
  *  J6  an operation is acknowledged when durable_lsn has reached it.
