@@ -419,6 +419,21 @@ static void a_full_disk_is_met_at_allocate_and_is_not_final(void **state)
 }
 
 /* The page was promised: its disk blocks exist. */
+static void a_sync_brings_to_the_disk_what_nobody_waited_for(void **state)
+{
+    struct scratch *t = *state;
+    uint8_t total[8];
+    uint64_t id;
+
+    scratch_create(t, 50);
+    assert_ok(pf_page_alloc(t->store, &id, NULL));
+    v3_peek(t->db, V3_AT_TOTAL, total, sizeof(total));
+    assert_u64(50, v3_get64(total));
+    assert_ok(pf_sync(t->store));
+    v3_peek(t->db, V3_AT_TOTAL, total, sizeof(total));
+    assert_u64(51, v3_get64(total));
+}
+
 static void an_allocated_page_has_disk_space_behind_it(void **state)
 {
     struct scratch *t = *state;
@@ -481,6 +496,7 @@ int main(void)
         SCRATCH_TEST(max_pages_stops_growth_but_not_reuse),
         SCRATCH_TEST(a_file_size_limit_changes_nothing_and_is_not_final),
         SCRATCH_TEST(a_full_disk_is_met_at_allocate_and_is_not_final),
+        SCRATCH_TEST(a_sync_brings_to_the_disk_what_nobody_waited_for),
         SCRATCH_TEST(an_allocated_page_has_disk_space_behind_it),
         SCRATCH_TEST(a_sparse_file_of_2_to_the_30_pages_works_in_little_memory),
     };

@@ -147,6 +147,25 @@ static void every_flipped_bit_of_a_record_is_noticed(void **state)
     free(bytes);
 }
 
+static void a_record_names_a_size_that_a_database_can_have(void **state)
+{
+    static const uint64_t good[] = {112, INT64_MAX}, bad[] = {111, (uint64_t)1 << 63};
+    (void)state;
+    const uint8_t content[SECTOR] = {0};
+    const struct record_sector sector = {.number = 0, .content = content};
+    struct record_head head = {.salt = 5, .lsn = 6}, got;
+    uint8_t *bytes = calloc(1, record_length(1));
+    for (size_t i = 0; i < 2; i++) {
+        head.db_size = good[i];
+        record_encode(&head, &sector, 1, bytes);
+        assert_true(record_head_decode(bytes, head.length, &got));
+        head.db_size = bad[i];
+        record_encode(&head, &sector, 1, bytes);
+        assert_false(record_head_decode(bytes, head.length, &got));
+    }
+    free(bytes);
+}
+
 static void a_record_whose_sectors_do_not_ascend_is_refused(void **state)
 {
     (void)state;
@@ -169,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_trunk_with_impossible_fields_is_refused_despite_its_sum),
         cmocka_unit_test(every_flipped_bit_of_a_journal_header_is_noticed),
         cmocka_unit_test(every_flipped_bit_of_a_record_is_noticed),
+        cmocka_unit_test(a_record_names_a_size_that_a_database_can_have),
         cmocka_unit_test(a_record_whose_sectors_do_not_ascend_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,26 @@ static void the_free_list_can_be_read_from_any_index(void **state)
     assert_true(pf_freelist_loaded(t->store));
 }
 
+/* Where the last reader was is remembered, and pages above it go and come. */
+static void the_free_list_is_read_right_after_it_changed(void **state)
+{
+    struct scratch *t = *state;
+    uint64_t id;
+    size_t count;
+
+    scratch_create(t, 2000);
+    free_range(t->store, 100, 1200);
+    for (uint64_t taken = 1; taken < 10; taken++) {
+        assert_ok(pf_freelist_get(t->store, 1000, 1, &id, &count));
+        alloc_one(t->store);
+        assert_ok(pf_freelist_get(t->store, 1000, 1, &id, &count));
+        assert_u64(1299 - 1000 - taken, id);
+    }
+    free_one(t->store, 50);
+    assert_ok(pf_freelist_get(t->store, 1000, 1, &id, &count));
+    assert_u64(1299 - 1000 - 8, id);
+}
+
 static void a_run_ends_where_the_state_or_the_trunk_flag_changes(void **state)
 {
     struct scratch *t = *state;
@@ -262,6 +282,7 @@ int main(void)
         SCRATCH_TEST(freeing_100000_pages_changes_about_200),
         SCRATCH_TEST(leaves_of_the_free_list_keep_every_byte),
         SCRATCH_TEST(the_free_list_can_be_read_from_any_index),
+        SCRATCH_TEST(the_free_list_is_read_right_after_it_changed),
         SCRATCH_TEST(a_run_ends_where_the_state_or_the_trunk_flag_changes),
         SCRATCH_TEST(counters_count_pages_and_refusals),
     };

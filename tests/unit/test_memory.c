@@ -1,8 +1,10 @@
 /* Out of memory where the script of the crash suite does not lead: lists that were not
  * read yet, stores without a file. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "failing.h"
@@ -64,6 +66,37 @@ static void a_refused_unpinning_is_undone_without_memory(void **state)
     assert_false(pf_pinned_next(t->store, 0, &bad_id));
 }
 
+/* A file system that has told once that it cannot reserve is not asked again: the pages
+ * are filled. */
+static void where_space_cannot_be_reserved_pages_are_filled(void **state)
+{
+    struct scratch *t = *state;
+    struct stat st;
+    bool met = false;
+
+    for (uint64_t at = 0; !met; at++) {
+        uint64_t id;
+
+        scratch_create(t, 2);
+        failing_start(FAILING_SYSTEM, at, false, EOPNOTSUPP);
+        const pf_err err = pf_page_alloc(t->store, &id, NULL);
+        failing_stop();
+        assert_true(failing.faults > 0);
+        met = strcmp(failing.name, "fallocate") == 0;
+        if (met) {
+            assert_pf(PF_OK, err);
+            assert_ok(pf_sync(t->store));
+            for (int i = 0; i < 100; i++)
+                assert_ok(pf_page_alloc(t->store, &id, NULL));
+            assert_ok(pf_sync(t->store));
+            assert_int_equal(stat(t->db, &st), 0);
+            assert_true((uint64_t)st.st_blocks * 512 >= 101 * 4096);
+        }
+        scratch_close(t);
+        (void)unlink(t->db);
+    }
+}
+
 /* A commit of a store in memory can fail for one reason only, and then it is final. */
 static void a_store_in_memory_says_when_there_is_none(void **state)
 {
@@ -99,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_refused_allocation_leaves_an_unread_list_as_it_was),
         SCRATCH_TEST(a_refused_unpinning_is_undone_without_memory),
+        SCRATCH_TEST(where_space_cannot_be_reserved_pages_are_filled),
         SCRATCH_TEST(a_store_in_memory_says_when_there_is_none),
     };
 
