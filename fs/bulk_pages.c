@@ -195,9 +195,9 @@ static void put_use(struct text *out, pf_store *store, const struct pf_page_use 
     char path[PATH_WIDTH + 1];
 
     if (length <= PATH_WIDTH)
-        snprintf(path, sizeof(path), "%s", use->path);
+        memcpy(path, use->path, length + 1);
     else
-        snprintf(path, sizeof(path), "%.*s...%s", (int)half, use->path,
+        snprintf(path, sizeof(path), "%.*s...%.*s", (int)half, use->path, (int)half - 3,
                  use->path + length - (half - 3));
     put_word(out, ",\"type\":", pagelook_type(store, use));
     put_member(out, ",\"offset\":", offset);
