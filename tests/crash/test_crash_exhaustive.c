@@ -207,7 +207,7 @@ static void alloc_free_write_reopen_are_whole_or_undone_after_a_power_cut(void *
         .letters = "afwr",
         .length = depth(3, 4, 6),
         .most = UINT64_MAX,
-        .limit = lighter(64, 448, 768),
+        .limit = lighter(64, 640, 1024),
         .check_every = 1,
     };
     struct judge judge;
