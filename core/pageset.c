@@ -582,22 +582,42 @@ bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id)
     }
 }
 
-/* The last region <= most that has a leaf, below `at`, whose regions begin at `first`. */
-static struct pageset_leaf *last_leaf_below(void *at, unsigned level, uint64_t first,
-                                            uint64_t most, uint64_t *out_region)
+/* The last region <= upto that has a leaf: leaf_from(), downwards. */
+static struct pageset_leaf *leaf_upto(const struct pageset *set, uint64_t upto,
+                                      uint64_t *out_region)
 {
-    if (at == NULL || level == 0) {
-        *out_region = first;
-        return at;
+    if (set->root == NULL)
+        return NULL;
+    struct node *path[MAX_HEIGHT + 1];
+    unsigned way[MAX_HEIGHT + 1];
+    unsigned level = set->height;
+    uint64_t region = upto;
+    void *at = set->root;
+
+    if (!region_fits(upto, level))
+        region = ((uint64_t)1 << (level * WAY_BITS)) - 1;
+    for (;;) {
+        if (at != NULL && level == 0) {
+            *out_region = region;
+            return at;
+        }
+        if (at != NULL) {
+            path[level] = at;
+            way[level] = way_of(region, level);
+            at = path[level]->child[way[level]];
+            level--;
+            continue;
+        }
+        do { /* up to a node that has another way, and one way back */
+            if (++level > set->height)
+                return NULL;
+        } while (way[level]-- == 0);
+        const unsigned below = WAY_BITS * (level - 1);
+        const uint64_t high = below + WAY_BITS >= 64 ? 0 : region >> (below + WAY_BITS);
+        region = ((((high << WAY_BITS) | way[level]) + 1) << below) - 1;
+        at = path[level]->child[way[level]];
+        level--;
     }
-    const struct node *node = at;
-    struct pageset_leaf *leaf = NULL;
-    for (unsigned way = WAYS; way-- > 0 && leaf == NULL;) {
-        const uint64_t begin = first + ((uint64_t)way << (WAY_BITS * (level - 1)));
-        if (begin <= most)
-            leaf = last_leaf_below(node->child[way], level - 1, begin, most, out_region);
-    }
-    return leaf;
 }
 
 bool pageset_last(const struct pageset *set, uint64_t end, uint64_t *out_id)
@@ -605,8 +625,7 @@ bool pageset_last(const struct pageset *set, uint64_t end, uint64_t *out_id)
     while (end > 0) {
         uint64_t found;
         const uint64_t region = region_of(end - 1);
-        const struct pageset_leaf *leaf =
-            last_leaf_below(set->root, set->height, 0, region, &found);
+        const struct pageset_leaf *leaf = leaf_upto(set, region, &found);
         if (leaf == NULL)
             return false;
         const unsigned at =

@@ -285,7 +285,7 @@ static void allocation_finish(struct fsctx *ctx, struct change *change, pf_err e
 {
     struct allocation *const a = (struct allocation *)change;
     struct stream *const s = a->stream;
-    const fuse_req_t writer = a->writer;
+    struct fuse_req *const writer = a->writer;
     const size_t written = a->written;
 
     if (err == PF_OK)
