@@ -526,13 +526,23 @@ bool pageset_has(struct pageset *set, uint64_t id)
     return leaf != NULL && leaf_has(leaf, place_of(id));
 }
 
-/* The first region >= from that has a leaf. Down from the root; where a child is missing,
- * on to the next one, and up when a node has no more. */
-static struct pageset_leaf *leaf_from(const struct pageset *set, uint64_t from,
-                                      uint64_t *out_region)
+/* Where the part of the tree that hangs on child `way` of region's node at `level`
+ * starts, seen by someone who goes upwards or downwards: its first region or its last. */
+static inline uint64_t near_edge(uint64_t region, unsigned level, unsigned way,
+                                 bool upwards)
 {
-    if (set->root == NULL || !region_fits(from, set->height))
-        return NULL;
+    const unsigned below = WAY_BITS * (level - 1);
+    const uint64_t high = below + WAY_BITS >= 64 ? 0 : region >> (below + WAY_BITS);
+    const uint64_t first = ((high << WAY_BITS) | way) << below;
+    return upwards ? first : first | (((uint64_t)1 << below) - 1);
+}
+
+/* The region nearest to `from` that has a leaf, itself or on one side of it. Down from
+ * the root; where a child is missing, on to the next one, and up when a node has no more.
+ */
+static inline struct pageset_leaf *leaf_near(const struct pageset *set, uint64_t from,
+                                             bool upwards, uint64_t *out_region)
+{
     struct node *path[MAX_HEIGHT + 1];
     unsigned way[MAX_HEIGHT + 1];
     unsigned level = set->height;
@@ -554,13 +564,27 @@ static struct pageset_leaf *leaf_from(const struct pageset *set, uint64_t from,
         do { /* up to a node that has another way, and one way on */
             if (++level > set->height)
                 return NULL;
-        } while (++way[level] == WAYS);
-        const unsigned below = WAY_BITS * (level - 1);
-        const uint64_t high = below + WAY_BITS >= 64 ? 0 : region >> (below + WAY_BITS);
-        region = ((high << WAY_BITS) | way[level]) << below;
+        } while (upwards ? ++way[level] == WAYS : way[level]-- == 0);
+        region = near_edge(region, level, way[level], upwards);
         at = path[level]->child[way[level]];
         level--;
     }
+}
+
+static struct pageset_leaf *leaf_from(const struct pageset *set, uint64_t from,
+                                      uint64_t *out_region)
+{
+    if (!region_fits(from, set->height))
+        return NULL;
+    return leaf_near(set, from, true, out_region);
+}
+
+static struct pageset_leaf *leaf_upto(const struct pageset *set, uint64_t upto,
+                                      uint64_t *out_region)
+{
+    if (!region_fits(upto, set->height))
+        upto = ((uint64_t)1 << (set->height * WAY_BITS)) - 1;
+    return leaf_near(set, upto, false, out_region);
 }
 
 bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id)
@@ -579,44 +603,6 @@ bool pageset_next(const struct pageset *set, uint64_t from, uint64_t *out_id)
         }
         region = found + 1;
         place = 0;
-    }
-}
-
-/* The last region <= upto that has a leaf: leaf_from(), downwards. */
-static struct pageset_leaf *leaf_upto(const struct pageset *set, uint64_t upto,
-                                      uint64_t *out_region)
-{
-    if (set->root == NULL)
-        return NULL;
-    struct node *path[MAX_HEIGHT + 1];
-    unsigned way[MAX_HEIGHT + 1];
-    unsigned level = set->height;
-    uint64_t region = upto;
-    void *at = set->root;
-
-    if (!region_fits(upto, level))
-        region = ((uint64_t)1 << (level * WAY_BITS)) - 1;
-    for (;;) {
-        if (at != NULL && level == 0) {
-            *out_region = region;
-            return at;
-        }
-        if (at != NULL) {
-            path[level] = at;
-            way[level] = way_of(region, level);
-            at = path[level]->child[way[level]];
-            level--;
-            continue;
-        }
-        do { /* up to a node that has another way, and one way back */
-            if (++level > set->height)
-                return NULL;
-        } while (way[level]-- == 0);
-        const unsigned below = WAY_BITS * (level - 1);
-        const uint64_t high = below + WAY_BITS >= 64 ? 0 : region >> (below + WAY_BITS);
-        region = ((((high << WAY_BITS) | way[level]) + 1) << below) - 1;
-        at = path[level]->child[way[level]];
-        level--;
     }
 }
 
