@@ -38,6 +38,7 @@ static pf_err pin_locked(pf_store *store, uint64_t page_id, bool hold)
     return err;
 }
 
+/* To be settled (pins.h). */
 static pf_err unpin_locked(pf_store *store, uint64_t page_id)
 {
     pf_err err = check_allocated(store, page_id);
@@ -47,31 +48,39 @@ static pf_err unpin_locked(pf_store *store, uint64_t page_id)
     return err;
 }
 
-static pf_err pin_or_unpin_locked(pf_store *store, uint64_t page_id, bool pin)
+static pf_err unpin_settled_locked(pf_store *store, uint64_t page_id)
 {
-    return pin ? pin_locked(store, page_id, false) : unpin_locked(store, page_id);
+    const pf_err err = unpin_locked(store, page_id);
+    pins_settle(&store->pins, page_id);
+    return err;
 }
 
-/* The end of a batch, done or undone. Not sooner: until then a page that has lost its
- * last pin keeps its place, and to undo an unpinning needs no memory. */
-static void settle_locked(pf_store *store, const struct pf_range *ranges, uint64_t count)
+/* ---- batches ---- */
+
+static void settle(pf_store *store, uint64_t page_id)
+{
+    pins_settle(&store->pins, page_id);
+}
+
+static void undo_pin(pf_store *store, uint64_t page_id)
+{
+    (void)unpin_settled_locked(store, page_id);
+}
+
+/* Needs no memory: the page is not settled. */
+static void undo_unpin(pf_store *store, uint64_t page_id)
+{
+    (void)pin_locked(store, page_id, false);
+}
+
+/* With the first `count` pages of a batch. */
+static void each_locked(pf_store *store, const struct pf_range *ranges, uint64_t count,
+                        void (*act)(pf_store *store, uint64_t page_id))
 {
     for (size_t i = 0; count > 0; i++) {
         const uint64_t n = count < ranges[i].count ? count : ranges[i].count;
         for (uint64_t k = 0; k < n; k++)
-            pins_settle(&store->pins, ranges[i].first + k);
-        count -= n;
-    }
-}
-
-/* Undo the first `count` pages of a batch that failed. */
-static void undo_locked(pf_store *store, const struct pf_range *ranges, uint64_t count,
-                        bool pin)
-{
-    for (size_t i = 0; count > 0; i++) {
-        const uint64_t n = count < ranges[i].count ? count : ranges[i].count;
-        for (uint64_t k = 0; k < n; k++)
-            (void)pin_or_unpin_locked(store, ranges[i].first + k, !pin);
+            act(store, ranges[i].first + k);
         count -= n;
     }
 }
@@ -88,17 +97,18 @@ static pf_err batch_locked(pf_store *store, const struct pf_range *ranges,
         err = ranges[i].count == 0 ? PF_E_INVALID : PF_OK;
         for (uint64_t n = 0; n < ranges[i].count && err == PF_OK; n++) {
             bad_id = ranges[i].first + n;
-            err = pin_or_unpin_locked(store, bad_id, pin);
+            err = pin ? pin_locked(store, bad_id, false) : unpin_locked(store, bad_id);
             done += err == PF_OK;
         }
     }
     if (err != PF_OK && out_bad_id != NULL)
         *out_bad_id = bad_id;
     if (err != PF_OK) {
-        undo_locked(store, ranges, done, pin);
+        each_locked(store, ranges, done, pin ? undo_pin : undo_unpin);
         store->counters = before;
+    } else if (!pin) {
+        each_locked(store, ranges, done, settle);
     }
-    settle_locked(store, ranges, done);
     return err;
 }
 
@@ -125,13 +135,14 @@ pf_err pf_pages_unpin(pf_store *store, const struct pf_range *ranges, size_t ran
     return pin_batch(store, ranges, range_count, false, out_bad_id);
 }
 
+/* ---- single pages ---- */
+
 static pf_err pin_or_unpin(pf_store *store, uint64_t page_id, bool pin)
 {
     pf_err err = pin_begin(store);
     if (err != PF_OK)
         return err;
-    err = pin_or_unpin_locked(store, page_id, pin);
-    pins_settle(&store->pins, page_id);
+    err = pin ? pin_locked(store, page_id, false) : unpin_settled_locked(store, page_id);
     return pin_end(store, err);
 }
 
