@@ -107,8 +107,9 @@ __attribute__((format(printf, 2, 3))) void store_say(char *reason, const char *f
 void store_set_journal_size(pf_store *store, uint64_t bytes);
 /* Free memory and close files; nothing is written. */
 void store_delete(pf_store *store);
-/* Go read-only for good. The first reason stays. `lock` held. */
+/* Neither opened read-only nor failed since. `lock` held. */
 bool store_is_writable_locked(const pf_store *store);
+/* Go read-only for good. The first reason stays. `lock` held. */
 void store_fail_locked(pf_store *store, pf_err err, const char *reason);
 /* store_fail_locked() when the free list turned out corrupt; passes err on. */
 pf_err store_note_corrupt(pf_store *store, pf_err err);
