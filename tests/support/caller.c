@@ -36,3 +36,8 @@ bool caller_is_program(const void *address)
 
     return at >= program_start && at < program_end;
 }
+
+void caller_program_ends(void)
+{
+    program_end = 0;
+}

@@ -129,7 +129,7 @@ TRANSFER(sendmsg, "sendmsg", (int fd, const struct msghdr *message, int flags),
 TRANSFER(recvmsg, "recvmsg", (int fd, struct msghdr *message, int flags),
          (fd, message, flags))
 
-/* Locks of gcov's are none of the program's, and F_GETFD fails only when it is closed. */
+/* F_GETFD fails only when it is closed. */
 int fcntl(int fd, int command, ...)
 {
     int (*next)(int, int, ...) = NULL;
@@ -138,7 +138,7 @@ int fcntl(int fd, int command, ...)
     va_start(list, command);
     void *const argument = va_arg(list, void *);
     va_end(list);
-    if (command != F_SETLKW && command != F_GETFD && FAILS("fcntl"))
+    if (command != F_GETFD && FAILS("fcntl"))
         return -1;
     NEXT(next, LARGE("fcntl"));
     return next(fd, command, argument);
@@ -155,13 +155,6 @@ CALL_AS(FILE *, NULL, FAILS, fopen, LARGE("fopen"), (const char *path, const cha
 TRANSFER(readlink, "readlink", (const char *path, char *out, size_t size),
          (path, out, size))
 
-static bool is_of_gcov(const char *path)
-{
-    const size_t length = strlen(path);
-
-    return length > 5 && strcmp(path + length - 5, ".gcda") == 0;
-}
-
 int open(const char *path, int flags, ...)
 {
     int (*next)(const char *, int, ...) = NULL;
@@ -170,7 +163,7 @@ int open(const char *path, int flags, ...)
     va_start(list, flags);
     const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
     va_end(list);
-    if (!is_of_gcov(path) && FAILS("open"))
+    if (FAILS("open"))
         return -1;
     NEXT(next, LARGE("open"));
     return next(path, flags, mode);
