@@ -30,16 +30,13 @@ static uint32_t run_length(const uint64_t *leaf, uint32_t count)
     return n;
 }
 
-/* Add pages of a block that is being visited. F4: they must be new to us. */
+/* Add pages of a block that is being visited; trunk_decode() and judge_block() have seen
+ * that there are such pages. F4: they must be new to us. */
 static pf_err adopt_run(struct freelist *fl, uint64_t trunk_id, uint64_t first,
                         uint32_t count)
 {
     bool added;
     uint64_t popped;
-    if (first < PF_FIRST_PAGE ||        /* unreachable: trunk_decode() has looked */
-        first >= fl->page_limit ||      /* unreachable: at this */
-        count > fl->page_limit - first) /* unreachable: and at the others */
-        return corrupt(fl, trunk_id, "lists a page that does not exist");
     if (pageset_next(&fl->popped, first, &popped) && popped - first < count)
         return corrupt(fl, trunk_id, "lists a page that was on the list before");
     const pf_err err = pageset_add_run(&fl->free, first, count, &added);
@@ -73,6 +70,8 @@ static pf_err adopt_pages(struct freelist *fl, const struct trunk *t)
 static pf_err judge_block(struct freelist *fl, const struct trunk *t)
 {
     const uint64_t pages = (uint64_t)t->leaf_count + 1;
+    if (t->page_id < PF_FIRST_PAGE || t->page_id >= fl->page_limit)
+        return corrupt(fl, t->page_id, "is no page that can be free");
     if (t->number >= fl->unknown_below)
         return corrupt(fl, t->page_id, "block numbers do not fall");
     if (fl->oldest == NULL) {

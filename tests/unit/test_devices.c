@@ -231,6 +231,24 @@ static void a_number_beyond_the_last_is_no_trunk(void **state)
     freelist_clear(&fl);
 }
 
+static void a_trunk_on_a_page_that_cannot_be_free_is_corrupt(void **state)
+{
+    const uint64_t bad[] = {1, 100, UINT64_MAX};
+    uint8_t page[V3_PAGE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct freelist fl;
+
+        freelist_init(&fl, bad[i], 100);
+        v3_trunk(page, bad[i], 0, 1, 1, NULL, 0);
+        assert_pf(PF_E_CORRUPT, freelist_visit(&fl, page, true));
+        assert_non_null(strstr(fl.finding, "is no page that can be free"));
+        assert_u64(0, fl.free.count);
+        freelist_clear(&fl);
+    }
+}
+
 static void a_trunk_that_changed_since_it_was_read_is_corrupt(void **state)
 {
     const uint64_t older[] = {30, 31, 32}, newer[] = {20};
@@ -281,6 +299,7 @@ int main(void)
         cmocka_unit_test(an_id_map_refuses_what_no_memory_could_hold),
         cmocka_unit_test(block_numbers_end_and_say_so),
         cmocka_unit_test(a_number_beyond_the_last_is_no_trunk),
+        cmocka_unit_test(a_trunk_on_a_page_that_cannot_be_free_is_corrupt),
         cmocka_unit_test(a_trunk_that_changed_since_it_was_read_is_corrupt),
         cmocka_unit_test(numbers_that_are_no_error_have_a_name_all_the_same),
     };

@@ -75,6 +75,38 @@ static void a_visit_that_fails_has_changed_nothing(void **state)
     }
 }
 
+/* The newest block's contents are always kept. */
+static void a_first_visit_that_fails_has_changed_nothing(void **state)
+{
+    uint8_t page[PF_PAGE_SIZE] = {0};
+
+    (void)state;
+    make_trunk(0, page);
+    for (unsigned keep = 0; keep < 2; keep++) {
+        uint64_t faults = 1;
+
+        for (uint64_t at = 0; faults > 0; at++) {
+            struct freelist fl;
+
+            freelist_init(&fl, far(0), LIMIT);
+            failing_start(FAILING_MEMORY, at, false, 0);
+            const pf_err err = freelist_visit(&fl, page, keep == 1);
+            failing_stop();
+            faults = failing.faults;
+            assert_pf(faults > 0 ? PF_E_NO_MEMORY : PF_OK, err);
+            if (err != PF_OK) {
+                assert_u64(0, fl.free.count);
+                assert_null(fl.newest);
+                assert_u64(far(0), fl.unknown_head);
+                assert_ok(freelist_visit(&fl, page, keep == 1));
+            }
+            assert_u64(LEAVES + 1, fl.free.count);
+            assert_non_null(fl.newest->block);
+            freelist_clear(&fl);
+        }
+    }
+}
+
 /* F4: what was popped is remembered, what a refused pop would have taken is not. */
 static void a_refused_pop_is_forgotten(void **state)
 {
@@ -216,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_visit_that_fails_has_changed_nothing),
+        cmocka_unit_test(a_first_visit_that_fails_has_changed_nothing),
         cmocka_unit_test(a_refused_pop_is_forgotten),
         cmocka_unit_test(a_refused_push_of_a_trunk_has_changed_nothing),
         cmocka_unit_test(kinds_of_pages_are_told_without_memory),
