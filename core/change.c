@@ -197,8 +197,6 @@ static pf_err take_run(pf_store *store, uint64_t first, uint64_t count, uint64_t
         store->counters.allocations += count + grow;
     }
     pthread_mutex_unlock(&store->lock);
-    if (err != PF_OK)
-        load_forget_hits(store);
     return err;
 }
 
@@ -217,8 +215,6 @@ pf_err change_cut_end(pf_store *store, uint64_t first)
         store->file_size = nominal_size(first);
     }
     pthread_mutex_unlock(&store->lock);
-    if (err != PF_OK)
-        load_forget_hits(store);
     return err;
 }
 

@@ -153,6 +153,8 @@ pf_err load_hits(pf_store *store, uint64_t first, uint64_t count)
 {
     uint64_t left = count;
     pf_err err = PF_OK;
+    for (struct fl_entry *e = store->fl.newest; e != NULL; e = e->older)
+        e->hit = false; /* those of a cut that was refused */
     for (struct fl_entry *e = store->fl.newest; e != NULL && left > 0 && err == PF_OK;
          e = e->older) {
         err = look_for(store, e, first, count, &e->hit);
@@ -165,10 +167,4 @@ pf_err load_hits(pf_store *store, uint64_t first, uint64_t count)
             err = load_block(store, e->older);
     }
     return err;
-}
-
-void load_forget_hits(pf_store *store)
-{
-    for (struct fl_entry *e = store->fl.newest; e != NULL; e = e->older)
-        e->hit = false;
 }

@@ -201,7 +201,6 @@ PF_CHECK pf_err load_block(pf_store *store, struct fl_entry *entry);
 /* Mark the blocks that hold pages of this range; bring them and their
  * neighbours into memory. */
 PF_CHECK pf_err load_hits(pf_store *store, uint64_t first, uint64_t count);
-void load_forget_hits(pf_store *store);
 
 /* ---- reserve.c; `writer` held ---- */
 

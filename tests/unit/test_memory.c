@@ -127,11 +127,65 @@ static void a_store_in_memory_says_when_there_is_none(void **state)
     }
 }
 
+/* A list of three blocks: the lowest pages, to be handed out first, are in the newest
+ * one, the end of the file is in the oldest. */
+static void make_three_blocks(struct scratch *t, uint64_t *out_total)
+{
+    enum { BLOCKS = 3, BLOCK = 506, FREE = BLOCKS * BLOCK };
+    const uint64_t total = 2 + FREE + 1;
+
+    v3_make_pages(t->db, total);
+    scratch_open(t, NULL);
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        const struct pf_range range = {2 + (BLOCKS - i) * BLOCK - BLOCK + 1, BLOCK};
+
+        assert_ok(pf_pages_free(t->store, &range, 1, NULL, NULL));
+    }
+    *out_total = total;
+    scratch_close(t);
+}
+
+/* What a refused shrink wanted to take out of the list is no business of what comes next,
+ * and its blocks are not kept in memory for that. */
+static void a_refused_shrink_marks_nothing(void **state)
+{
+    struct scratch *t = *state;
+    uint64_t faults = 1, refused = 0, total;
+
+    for (uint64_t at = 0; faults > 0; at++) {
+        uint64_t cut = 0, first = 0;
+
+        make_three_blocks(t, &total);
+        scratch_open(t, NULL);
+        failing_start(FAILING_MEMORY, at, false, 0);
+        const pf_err err = pf_shrink(t->store, &cut);
+        failing_stop();
+        faults = failing.faults;
+        assert_pf(faults > 0 ? PF_E_NO_MEMORY : PF_OK, err);
+        if (err == PF_OK) {
+            scratch_close(t);
+        } else if (pf_writable(t->store)) {
+            refused++;
+            assert_ok(pf_pages_alloc_contiguous(t->store, 2, &first, NULL));
+            assert_u64(3, first);
+            assert_counts(t->store, total, total - 5, 0);
+            scratch_close(t);
+        } else { /* a commit without memory is final */
+            assert_pf(PF_E_NO_MEMORY, pf_close(t->store));
+            scratch_open(t, NULL); /* replays what is left of it */
+            scratch_close(t);
+        }
+        (void)unlink(t->db);
+    }
+    assert_true(refused > 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_refused_allocation_leaves_an_unread_list_as_it_was),
         SCRATCH_TEST(a_refused_unpinning_is_undone_without_memory),
+        SCRATCH_TEST(a_refused_shrink_marks_nothing),
         SCRATCH_TEST(where_space_cannot_be_reserved_pages_are_filled),
         SCRATCH_TEST(a_store_in_memory_says_when_there_is_none),
     };
