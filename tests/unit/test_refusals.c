@@ -361,6 +361,27 @@ static void a_busy_store_finds_out_who_else_has_the_file(void **state)
     close(fd);
 }
 
+static void so_does_a_checkpoint(void **state)
+{
+    struct scratch *t = *state;
+    struct pf_info info;
+
+    assert_ok(pf_create(t->db, 300));
+    scratch_open(t, NULL);
+    pf_info_get(t->store, &info);
+    if (strstr(info.lock, "no leases") != NULL)
+        skip();
+    assert_ok(pf_checkpoint(t->store));
+    assert_true(pf_writable(t->store));
+    const int fd = open(t->db, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_ok(pf_checkpoint(t->store));
+    assert_false(pf_writable(t->store));
+    pf_info_get(t->store, &info);
+    assert_non_null(strstr(info.reason, "the file was opened in"));
+    close(fd);
+}
+
 /* ---- journals by hand ---- */
 
 /* A journal of one record that gives one sector new content. */
@@ -541,6 +562,7 @@ int main(void)
         SCRATCH_TEST(a_change_that_must_know_the_list_latches_on_a_broken_one),
         SCRATCH_TEST(a_broken_list_makes_scratch_read_only),
         SCRATCH_TEST(a_busy_store_finds_out_who_else_has_the_file),
+        SCRATCH_TEST(so_does_a_checkpoint),
         SCRATCH_TEST(a_journal_says_what_it_was_written_for),
         SCRATCH_TEST(the_sum_field_of_a_sector_without_base_is_zero),
         SCRATCH_TEST(a_record_never_reaches_behind_the_journals_end),
