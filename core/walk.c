@@ -11,7 +11,8 @@ static void progress_set(struct walk *walk, uint64_t done, uint64_t total)
     if (progress == NULL)
         return;
     atomic_store_explicit(&progress->total, total, memory_order_relaxed);
-    atomic_store_explicit(&progress->done, done, memory_order_relaxed);
+    /* whoever sees some of it done sees of how much */
+    atomic_store_explicit(&progress->done, done, memory_order_release);
     atomic_store_explicit(&progress->pages_read, walk->totals.pages_read,
                           memory_order_relaxed);
 }

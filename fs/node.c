@@ -187,10 +187,10 @@ bool node_next(const struct fsctx *ctx, struct node directory, uint64_t cookie,
 void node_path(struct node node, char out_path[NODE_PATH_SIZE])
 {
     struct text path = {out_path, 0, NODE_PATH_SIZE, false};
-    struct node chain[4];
+    struct node chain[NODE_DEPTH_MAX];
     size_t depth = 0;
 
-    for (; node.kind != NODE_ROOT && depth < 4; node = node_parent(node))
+    for (; node.kind != NODE_ROOT; node = node_parent(node))
         chain[depth++] = node;
     while (depth-- > 0) {
         const char *const name = node_row(chain[depth].kind)->name;

@@ -130,7 +130,7 @@ struct node_entry {
 
 /* Ids from here on cannot be told in an inode number; no file can hold such pages. */
 #define NODE_PAGE_LIMIT (UINT64_C(1) << 55)
-enum { NODE_PATH_SIZE = 48 };
+enum { NODE_PATH_SIZE = 48, NODE_DEPTH_MAX = 4 };
 
 /* NULL when there is no such kind. */
 const struct node_row *node_row(enum node_kind kind);

@@ -88,13 +88,12 @@ int opening_open(const char *shown, const char *path, const struct pf_options *o
         message(shown, "ended by a signal while another process had it locked");
         return EXIT_SYSTEM;
     }
-    const char *const why = reason[0] != '\0' ? reason : pf_err_text(err);
     char *const point = err == PF_E_LOCKED ? paths_mountpoint_of(path) : NULL;
     if (point != NULL)
-        message(shown, "%s: it is mounted on %s: look there, or unmount that first", why,
-                point);
+        message(shown, "%s: it is mounted on %s: look there, or unmount that first",
+                reason, point);
     else
-        message(shown, "%s%s", why, next_step(err));
+        message(shown, "%s%s", reason, next_step(err));
     free(point);
     return status_of(err);
 }

@@ -11,71 +11,29 @@
 #include <unistd.h>
 
 #include "message.h"
+#include "mountinfo.h"
 #include "options.h"
 
-/* ---- /proc/self/mountinfo ---- */
+/* ---- mounts ---- */
 
-/* In place: \040 and the like. */
-static void unescape(char *field)
-{
-    char *to = field;
-
-    for (const char *from = field; *from != '\0'; to++) {
-        if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' &&
-            from[2] <= '7' && from[3] >= '0' && from[3] <= '7') {
-            *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-            from += 4;
-        } else {
-            *to = *from++;
-        }
-    }
-    *to = '\0';
-}
-
-/* One line of it, as far as we look: "ID PARENT DEV ROOT POINT ... - TYPE SOURCE ...". */
-struct mount_line {
-    char *point, *type, *source;
-};
-
-/* In place; false when the line is not as expected. */
-static bool parse_line(char *line, struct mount_line *out)
-{
-    char *separator = strstr(line, " - ");
-    char *rest = NULL;
-
-    if (separator == NULL)
-        return false;
-    out->type = strtok_r(separator + 3, " ", &rest);
-    out->source = strtok_r(NULL, " \n", &rest);
-    *separator = '\0';
-    out->point = strtok_r(line, " ", &rest);
-    for (int i = 0; i < 4 && out->point != NULL; i++)
-        out->point = strtok_r(NULL, " ", &rest);
-    if (out->type == NULL || out->source == NULL || out->point == NULL)
-        return false;
-    unescape(out->point);
-    unescape(out->source);
-    return true;
-}
-
-static bool is_of_database(const struct mount_line *line, const char *database)
+static bool is_of_database(const struct mountinfo *line, const char *database)
 {
     return strcmp(line->type, "fuse.pagefs") == 0 && strcmp(line->source, database) == 0;
 }
 
 /* One that fusermount3 may be told to remove. */
-static bool is_fuse_at_point(const struct mount_line *line, const char *point)
+static bool is_fuse_at_point(const struct mountinfo *line, const char *point)
 {
     return strncmp(line->type, "fuse", 4) == 0 && strcmp(line->point, point) == 0;
 }
 
 /* `unknown` when there is no way to tell. *out_point is freed by the caller; NULL: is not
  * wanted. */
-static bool any_mount(bool (*is_wanted)(const struct mount_line *line, const char *what),
+static bool any_mount(bool (*is_wanted)(const struct mountinfo *line, const char *what),
                       const char *what, bool unknown, char **out_point)
 {
     FILE *const file = fopen("/proc/self/mountinfo", "re");
-    struct mount_line parsed;
+    struct mountinfo parsed;
     char *line = NULL;
     size_t size = 0;
     bool found = false;
@@ -83,7 +41,7 @@ static bool any_mount(bool (*is_wanted)(const struct mount_line *line, const cha
     if (file == NULL)
         return unknown;
     while (!found && getline(&line, &size, file) > 0)
-        found = parse_line(line, &parsed) && is_wanted(&parsed, what);
+        found = mountinfo_parse(line, &parsed) && is_wanted(&parsed, what);
     if (found && out_point != NULL)
         *out_point = strdup(parsed.point);
     free(line);

@@ -52,12 +52,10 @@ static double now_seconds(void)
 
 static void put_left(char *out, size_t size, double seconds)
 {
-    const uint64_t left = seconds < 1e9 ? (uint64_t)seconds : 1000000000;
-
-    if (left < 120)
-        snprintf(out, size, "%" PRIu64 " s left", left);
+    if (seconds < 120)
+        snprintf(out, size, "%.0f s left", seconds);
     else
-        snprintf(out, size, "%" PRIu64 " min left", (left + 30) / 60);
+        snprintf(out, size, "%.0f min left", seconds / 60);
 }
 
 static void put_line_locked(const struct progress *f, char out[LINE_SIZE])
@@ -66,18 +64,17 @@ static void put_line_locked(const struct progress *f, char out[LINE_SIZE])
     const uint64_t total = atomic_load(&f->walk.total);
     const double seconds = now_seconds() - f->began;
     const double bytes = (double)atomic_load(&f->walk.pages_read) * PF_PAGE_SIZE;
-    char left[40] = "";
+    char left[40];
 
-    if (total == 0 || seconds <= 0) {
+    if (done == 0) { /* afterwards there is a total, and time has passed */
         snprintf(out, LINE_SIZE, "%s: beginning", f->what);
         return;
     }
-    if (done > 0)
-        put_left(left, sizeof(left), seconds * (double)(total - done) / (double)done);
+    put_left(left, sizeof(left), seconds * (double)(total - done) / (double)done);
     snprintf(out, LINE_SIZE,
-             "%s: %.0f%%, %" PRIu64 " of %" PRIu64 " pages, %.0f MB/s%s%s", f->what,
+             "%s: %.0f%%, %" PRIu64 " of %" PRIu64 " pages, %.0f MB/s, %s", f->what,
              100.0 * (double)done / (double)total, done, total, bytes / seconds / 1e6,
-             done > 0 ? ", " : "", left);
+             left);
 }
 
 static void erase_locked(struct progress *f)

@@ -104,7 +104,7 @@ static void bulk_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
 static void log_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
 {
     struct handle *const handle = call->handle;
-    char *const buffer = malloc(call->size != 0 ? call->size : 1);
+    char *const buffer = malloc(call->size);
 
     if (buffer == NULL) {
         fuse_reply_err(req, ENOMEM);
@@ -120,7 +120,7 @@ static void log_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
 
 static void findings_now(fuse_req_t req, struct fsctx *ctx, const struct call *call)
 {
-    char *const buffer = malloc(call->size != 0 ? call->size : 1);
+    char *const buffer = malloc(call->size);
     size_t length = 0;
     pf_err err = PF_E_NO_MEMORY;
 
@@ -180,13 +180,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     case NODE_IS_STREAM:
         stream_read(req, call_ctx(req), handle->stream, size);
         break;
-    case NODE_IS_HOLD:
+    default: /* hold; the others are not opened for reading */
         fuse_reply_buf(req, NULL, 0);
-        break;
-    case NODE_IS_DIRECTORY:
-    case NODE_IS_LINK:
-    case NODE_IS_COMMAND:
-        fuse_reply_err(req, EACCES);
         break;
     }
 }

@@ -43,10 +43,10 @@ static void put_mode(struct text *out, mode_t mode)
 
 static void put_path(struct text *out, enum node_kind kind)
 {
-    const struct node_row *chain[4];
+    const struct node_row *chain[NODE_DEPTH_MAX];
     size_t depth = 0;
 
-    for (; kind != NODE_ROOT && depth < 4; kind = chain[depth++]->parent)
+    for (; kind != NODE_ROOT; kind = chain[depth++]->parent)
         chain[depth] = node_row(kind);
     while (depth-- > 0) {
         text_str(out,

@@ -206,14 +206,12 @@ pf_err render_used_by(const struct fsctx *ctx, uint64_t page_id, struct text *ou
 
 pf_err render_offset(const struct fsctx *ctx, uint64_t page_id, struct text *out)
 {
-    uint64_t offset;
+    uint64_t offset = 0;
     const pf_err err = pf_page_offset(page_id, &offset);
 
     (void)ctx;
-    if (err == PF_OK) {
-        text_u64(out, offset);
-        text_str(out, "\n");
-    }
+    text_u64(out, offset);
+    text_str(out, "\n");
     return err;
 }
 

@@ -88,8 +88,8 @@ static bool allow_directory(int ruleset, const struct sandbox *sandbox, uint64_t
     bool allowed = false;
 
     if (slash != NULL) {
-        *slash = '\0';
-        allowed = allow(ruleset, slash == path ? "/" : path, rights & handled);
+        slash[1] = '\0';
+        allowed = allow(ruleset, path, rights & handled);
     }
     free(path);
     return allowed;

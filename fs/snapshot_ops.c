@@ -41,8 +41,6 @@ static pf_err take(struct fsctx *ctx, const char *name, uint64_t *out_id)
     pf_snapshot *snapshot = NULL;
     pf_err err;
 
-    if (snapshots_find(ctx->snapshots, name, out_id))
-        return PF_E_EXISTS;
     err = pf_snapshot_take(ctx->store, &snapshot);
     if (err != PF_OK)
         return err;
@@ -108,11 +106,8 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct fsctx *const ctx = call_ctx(req);
-    struct node directory;
 
-    if (!call_node(req, parent, &directory))
-        return;
-    if (directory.kind != NODE_SNAPSHOTS) {
+    if (parent != node_ino((struct node){0, NODE_SNAPSHOTS})) {
         fuse_reply_err(req, access_refusal(ctx));
         return;
     }

@@ -81,8 +81,7 @@ static pf_err add_locked(struct snapshots *s, struct entry *entry)
 
     if (by_name_locked(s, entry->name) != NULL)
         return PF_E_EXISTS;
-    if (entry->bytes > SNAPSHOTS_MAX_BYTES ||
-        s->bytes > SNAPSHOTS_MAX_BYTES - entry->bytes)
+    if (s->bytes + entry->bytes > SNAPSHOTS_MAX_BYTES)
         return PF_E_NO_SPACE;
     while (*last != NULL)
         last = &(*last)->next;
@@ -203,18 +202,14 @@ const pf_snapshot *snapshots_acquire(struct snapshots *snapshots, uint64_t id)
 
 void snapshots_release(struct snapshots *snapshots, const pf_snapshot *snapshot)
 {
-    struct entry *unused = NULL;
-
     if (snapshot == NULL)
         return;
     pthread_mutex_lock(&snapshots->lock);
-    for (struct entry *entry = snapshots->first; entry != NULL; entry = entry->next) {
-        if (entry->snapshot != snapshot)
-            continue;
-        entry->readers--;
-        unused = unlink_locked(snapshots, entry);
-        break;
-    }
+    struct entry *entry = snapshots->first;
+    while (entry->snapshot != snapshot) /* what is read is in the list */
+        entry = entry->next;
+    entry->readers--;
+    struct entry *const unused = unlink_locked(snapshots, entry);
     pthread_mutex_unlock(&snapshots->lock);
     if (unused != NULL)
         entry_free(unused);

@@ -136,9 +136,7 @@ static void serve_locked(struct stream *s, struct reader *reader)
     /* as much as is there: a 1 MiB read of one id must not cost 1 MiB */
     if (s->unread < room / LINE_MAX_BYTES)
         room = (size_t)(s->unread + 1) * LINE_MAX_BYTES;
-    if (room > reader->size)
-        room = reader->size;
-    reader->bytes = malloc(room != 0 ? room : 1);
+    reader->bytes = malloc(room);
     if (reader->bytes == NULL) {
         reader->err = PF_E_NO_MEMORY;
         return;

@@ -7,21 +7,17 @@
 
 enum { TEXT_FIRST_CAPACITY = 256 };
 
+/* Room for `more` bytes, which are in memory, and one: so there is some for none, too. */
 static bool text_reserve(struct text *text, size_t more)
 {
     size_t capacity = text->capacity != 0 ? text->capacity : TEXT_FIRST_CAPACITY;
 
     if (text->failed)
         return false;
-    if (more <= text->capacity - text->length)
+    if (more < text->capacity - text->length)
         return true;
-    while (capacity - text->length < more) {
-        if (capacity > SIZE_MAX / 2) {
-            text->failed = true;
-            return false;
-        }
+    while (capacity - text->length <= more)
         capacity *= 2;
-    }
     char *const bytes = realloc(text->bytes, capacity);
     if (bytes == NULL) {
         text->failed = true;
@@ -34,7 +30,7 @@ static bool text_reserve(struct text *text, size_t more)
 
 void text_add(struct text *text, const char *bytes, size_t length)
 {
-    if (length == 0 || !text_reserve(text, length))
+    if (!text_reserve(text, length))
         return;
     memcpy(text->bytes + text->length, bytes, length);
     text->length += length;
