@@ -1,13 +1,16 @@
 #include "daemon.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "decimal.h"
 #include "log.h"
 #include "message.h"
 #include "options.h"
@@ -20,6 +23,30 @@ bool daemon_fill_stdio(void)
             return false;
     }
     return true;
+}
+
+/* In the child, which has but report_fd of its own. Those that cannot be noted stay. */
+static void note_inherited(struct daemon *daemon)
+{
+    DIR *const dir = opendir("/proc/self/fd");
+    const struct dirent *entry;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        uint64_t fd;
+        int *grown;
+
+        if (decimal_parse(entry->d_name, strlen(entry->d_name), &fd) != PF_OK ||
+            fd <= 2 || fd == (uint64_t)daemon->report_fd || fd == (uint64_t)dirfd(dir))
+            continue;
+        grown =
+            realloc(daemon->inherited, (daemon->inherited_count + 1) * sizeof(*grown));
+        if (grown == NULL)
+            break;
+        grown[daemon->inherited_count++] = (int)fd;
+        daemon->inherited = grown;
+    }
+    if (dir != NULL)
+        closedir(dir);
 }
 
 static int cannot(const char *what)
@@ -92,7 +119,7 @@ static int wait_for_report(int report, int signals, pid_t child)
     return read_report(report, child);
 }
 
-int daemon_fork(int *out_report_fd)
+int daemon_fork(struct daemon *daemon)
 {
     int fds[2];
     int signals = -1;
@@ -106,7 +133,8 @@ int daemon_fork(int *out_report_fd)
         close(signals);
         close(fds[0]);
         setsid();
-        *out_report_fd = fds[1];
+        daemon->report_fd = fds[1];
+        note_inherited(daemon);
         return -1;
     }
     close(fds[1]);
@@ -117,16 +145,29 @@ int daemon_fork(int *out_report_fd)
     return result;
 }
 
-void daemon_report(int report_fd)
+void daemon_report(struct daemon *daemon)
 {
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null;
 
+    if (daemon->report_fd == -1)
+        return;
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; null != -1 && fd <= 2; fd++)
         dup2(null, fd);
     if (null > 2)
         close(null);
+    for (size_t i = 0; i < daemon->inherited_count; i++)
+        close(daemon->inherited[i]);
     log_to_syslog();
-    while (write(report_fd, "", 1) == -1 && errno == EINTR) {
+    while (write(daemon->report_fd, "", 1) == -1 && errno == EINTR) {
     }
-    close(report_fd);
+    daemon_end(daemon);
+}
+
+void daemon_end(struct daemon *daemon)
+{
+    if (daemon->report_fd != -1)
+        close(daemon->report_fd);
+    free(daemon->inherited);
+    *daemon = (struct daemon){.report_fd = -1};
 }

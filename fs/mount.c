@@ -32,7 +32,7 @@ struct mount {
     const struct options *options;
     struct fsctx ctx;
     char *database, *mountpoint; /* resolved */
-    int report_fd;               /* -1 in the foreground */
+    struct daemon daemon;
     bool mounted;
     bool ready; /* the mount answers */
     struct signals *signals;
@@ -86,7 +86,7 @@ static int resolve(struct mount *m)
         status = create_database(m->options);
     if (status == 0)
         status = resolve_database(m);
-    if (status == 0 && m->report_fd != -1 && chdir("/") != 0) {
+    if (status == 0 && m->daemon.report_fd != -1 && chdir("/") != 0) {
         message("/", "%s", strerror(errno));
         status = EXIT_SYSTEM;
     }
@@ -118,9 +118,7 @@ static void mount_ready(void *arg)
         message(m->options->database, "mounted read-only: %s", info.reason);
     m->ready = true;
     notify_ready(&info);
-    if (m->report_fd != -1)
-        daemon_report(m->report_fd);
-    m->report_fd = -1;
+    daemon_report(&m->daemon);
 }
 
 /* What pages show as time of last change as long as nothing has. */
@@ -324,28 +322,27 @@ static int loop(struct mount *m)
     return EXIT_SYSTEM;
 }
 
-static int serve(const struct options *options, int report_fd)
+static int serve(const struct options *options, struct daemon daemon)
 {
-    struct mount m = {.options = options, .report_fd = report_fd};
+    struct mount m = {.options = options, .daemon = daemon};
 
     signals_prepare();
     int status = start(&m);
     if (status == 0)
         status = loop(&m);
     const int stop_status = stop(&m);
-    if (m.report_fd != -1)
-        close(m.report_fd);
+    daemon_end(&m.daemon);
     return status != 0 ? status : stop_status;
 }
 
 int mount_run(const struct options *options)
 {
-    int report_fd = -1;
+    struct daemon daemon = {.report_fd = -1};
 
     if (!options->foreground) {
-        const int status = daemon_fork(&report_fd);
+        const int status = daemon_fork(&daemon);
         if (status != -1)
             return status;
     }
-    return serve(options, report_fd);
+    return serve(options, daemon);
 }

@@ -225,9 +225,16 @@ static void relative_paths_are_those_of_the_caller(void **state)
 static void the_daemon_keeps_no_descriptor_or_directory_of_the_caller(void **state)
 {
     struct mnt *m = *state;
-    char command[256];
+    char command[256], byte;
+    int ends[2];
 
+    /* a lock that the shell holds, a pipe that somebody reads to its end */
+    assert_int_equal(pipe(ends), 0);
     mnt_pages(m, 20);
+    close(ends[1]);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
     snprintf(
         command, sizeof(command),
         "readlink /proc/%d/cwd; ls -l /proc/%d/fd | grep -c -e 'stdout$' -e 'stderr$'",
