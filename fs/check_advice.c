@@ -75,13 +75,16 @@ static void advise_no_repair(const struct pf_check_summary *s, char *out)
     const char *what =
         "the header or the file's length is wrong, and nothing in the file "
         "tells what is right: compare it with a backup";
+    const char *and = "";
 
     if (!s->walked)
         what = "only files with a page_size of 4096 can be checked further, or repaired";
     else if (!s->graph_intact)
         what = "the graph is damaged and pagefs never changes its pages: restore a "
                "backup, or save what the program that wrote it can still read";
-    snprintf(out, CHECK_ADVICE_SIZE, "%s", what);
+    if (!s->graph_intact && s->leaked > 0) /* none when nothing was walked */
+        and = "; leaked pages may belong to what is damaged, and are not freed";
+    snprintf(out, CHECK_ADVICE_SIZE, "%s%s", what, and);
 }
 
 static void advise_repair(const struct pf_check_summary *s, const char *shown, char *out)

@@ -129,6 +129,7 @@ static void leaked_pages_below_a_damaged_page_are_not_freed(void **state)
         flip(m, v3_offset(page) + 20);
     const uint64_t before = v3_hash(m->t.db);
     assert_status(m, 4, "--repair --free-leaked");
+    assert_said(m, "leaked pages may belong to what is damaged, and are not freed");
     assert_u64(before, v3_hash(m->t.db));
 }
 
