@@ -101,6 +101,33 @@ static void a_written_number_allocates_that_many(void **state)
     mnt_stop(m);
 }
 
+static void reads_go_on_over_what_several_writes_allocated(void **state)
+{
+    struct mnt *m = *state;
+
+    mnt_pages(m, 20);
+    assert_write(0, m, "free", "7 5\n");
+    expect(m, "5\n7\n20\n21\n22\n23\n24\n",
+           "exec 3<>alloc; echo 2 >&3; echo 3 contiguous >&3; read a <&3; read b <&3; "
+           "echo $a; echo $b; echo 1 >&3; cat <&3; echo 1 >&3; cat <&3");
+    mnt_stop(m);
+}
+
+/* Nobody is given what he does not fetch: each id that waits takes memory. */
+static void ids_that_nobody_reads_are_limited(void **state)
+{
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 20);
+    mnt_start(m, "scratch");
+    expect_error(m, "Numerical result out of range",
+                 "exec 3<>alloc; echo 16777215 contiguous >&3; echo 1 >&3; echo 1 >&3");
+    expect(m, "ERANGE\n", "grep -o ERANGE last_error");
+    assert_u64(20 + 16777216, m_number(m, "stats", "total_pages"));
+    expect_error(m, "Numerical result out of range", "exec 3<>alloc; echo 16777217 >&3");
+    mnt_stop(m);
+}
+
 static void bad_numbers_allocate_nothing(void **state)
 {
     struct mnt *m = *state;
@@ -219,6 +246,27 @@ static void max_pages_is_met_as_enospc(void **state)
     mnt_stop(m);
 }
 
+static void a_read_that_found_no_room_may_be_tried_again(void **state)
+{
+    struct mnt *m = *state;
+    char text[8] = "";
+
+    v3_make_pages(m->t.db, 20);
+    mnt_start(m, "max_pages=20");
+    const int fd = m_open(m, "alloc", O_RDONLY);
+    assert_true(fd >= 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read(fd, text, sizeof(text)), -1);
+        assert_int_equal(errno, ENOSPC);
+    }
+    assert_write(0, m, "limits/max_pages", "21\n");
+    assert_int_equal(read(fd, text, sizeof(text)), 3);
+    assert_string_equal(text, "20\n");
+    assert_int_equal(read(fd, text, sizeof(text)), 0);
+    close(fd);
+    mnt_stop(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,11 +276,14 @@ int main(void)
         MOUNT_TEST(each_open_file_has_its_own_cursor),
         MOUNT_TEST(alloc_cannot_be_seeked),
         MOUNT_TEST(a_written_number_allocates_that_many),
+        MOUNT_TEST(reads_go_on_over_what_several_writes_allocated),
+        MOUNT_TEST(ids_that_nobody_reads_are_limited),
         MOUNT_TEST(bad_numbers_allocate_nothing),
         MOUNT_TEST(guarded_opens_are_refused_without_effect),
         MOUNT_TEST(alloc_has_size_0),
         MOUNT_TEST(concurrent_allocations_give_distinct_pages),
         MOUNT_TEST(max_pages_is_met_as_enospc),
+        MOUNT_TEST(a_read_that_found_no_room_may_be_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,28 +30,37 @@ struct fixture {
 
 /* ---- what a client does: 0 or an errno ---- */
 
-static int read_all(struct mnt *m, const char *name, bool *out_any)
-{
-    char path[512], bytes[65536];
-    ssize_t n = 0;
+typedef int client_function(struct mnt *m, const char *path, const char *text);
 
-    snprintf(path, sizeof(path), "%s/%s", m->point, name);
-    const int fd = open(path, O_RDONLY);
+static int read_to_end(int fd)
+{
+    char bytes[65536];
+    ssize_t n;
+
+    do
+        n = read(fd, bytes, sizeof(bytes));
+    while (n > 0);
+    return n < 0 ? errno : 0;
+}
+
+static int read_all(struct mnt *m, const char *path, const char *text)
+{
+    const int fd = m_open(m, path, O_RDONLY);
+
+    (void)text;
     if (fd < 0)
-        return errno;
-    *out_any = false;
-    while ((n = read(fd, bytes, sizeof(bytes))) > 0)
-        *out_any = true;
-    const int error = n < 0 ? errno : 0;
+        return -fd;
+    const int error = read_to_end(fd);
     close(fd);
     return error;
 }
 
-static int list(struct mnt *m, const char *name)
+static int list(struct mnt *m, const char *name, const char *text)
 {
     char path[512];
     struct dirent *entry;
 
+    (void)text;
     snprintf(path, sizeof(path), "%s/%s", m->point, name);
     DIR *const dir = opendir(path);
     if (dir == NULL)
@@ -65,83 +74,133 @@ static int list(struct mnt *m, const char *name)
     return error;
 }
 
-static int snapshot(struct mnt *m, bool make)
+static int make(struct mnt *m, const char *name, const char *text)
 {
     char path[512];
 
-    snprintf(path, sizeof(path), "%s/snapshots/s", m->point);
-    if ((make ? mkdir(path, 0755) : rmdir(path)) == 0)
-        return 0;
-    return !make && errno == ENOENT ? 0 : errno; /* it was not made */
+    (void)text;
+    snprintf(path, sizeof(path), "%s/%s", m->point, name);
+    return mkdir(path, 0755) == 0 ? 0 : errno;
+}
+
+static int drop(struct mnt *m, const char *name, const char *text)
+{
+    char path[512];
+
+    (void)text;
+    snprintf(path, sizeof(path), "%s/%s", m->point, name);
+    return rmdir(path) == 0 || errno == ENOENT /* it was not made */ ? 0 : errno;
+}
+
+static int allocate(struct mnt *m, const char *path, const char *text)
+{
+    const int fd = m_open(m, path, O_RDWR);
+
+    if (fd < 0)
+        return -fd;
+    int error = write(fd, text, strlen(text)) < 0 ? errno : 0;
+    if (error == 0)
+        error = read_to_end(fd);
+    close(fd);
+    return error;
+}
+
+/* A read that finds no room, and once more when there is some. */
+static int allocate_again(struct mnt *m, const char *path, const char *text)
+{
+    const int fd = m_open(m, path, O_RDONLY);
+    int error = fd < 0 ? -fd : m_write(m, "limits/max_pages", text);
+
+    if (error == 0)
+        error = read_to_end(fd);
+    if (error == ENOSPC)
+        error = m_write(m, "limits/max_pages", "max");
+    if (error == 0)
+        error = read_to_end(fd);
+    if (fd >= 0)
+        close(fd);
+    (void)m_write(m, "limits/max_pages", "max"); /* that above may have failed */
+    return error;
+}
+
+static int flush(struct mnt *m, const char *path, const char *text)
+{
+    const int fd = m_open(m, path, O_RDONLY);
+
+    (void)text;
+    if (fd < 0)
+        return -fd;
+    const int error = fsync(fd) == 0 ? 0 : errno;
+    close(fd);
+    return error;
+}
+
+/* As stdio writes: the last number may go on, until the file is closed. */
+static int write_cut(struct mnt *m, const char *path, const char *text)
+{
+    char block[512];
+
+    memset(block, ' ', sizeof(block));
+    memcpy(block + sizeof(block) - strlen(text), text, strlen(text));
+    const int error = m_write_bytes(m, path, block, sizeof(block));
+    (void)read_all(m, "stats", NULL); /* behind the release */
+    return error;
 }
 
 static const struct operation {
+    client_function *act;
     const char *kind, *path, *text;
 } operations[] = {
-    {"read", "alloc", NULL},
-    {"write", "free", "5-9 20\n"},
-    {"write", "pages/30/state", "free"},
-    {"read", "pages/30/state", NULL},
-    {"write", "pages/30/state", "allocated"},
-    {"write", "pin", "40-45"},
-    {"list", "pinned", NULL},
-    {"write", "unpin", "40-45"},
-    {"write", "pages/31/data", "some bytes"},
-    {"read", "pages/31/data", NULL},
-    {"read", "pages/31/type", NULL},
-    {"read", "stats", NULL},
-    {"read", "status", NULL},
-    {"read", "header", NULL},
-    {"read", "stats.json", NULL},
-    {"read", "README", NULL},
-    {"read", "freelist", NULL},
-    {"read", "pages.tsv", NULL},
-    {"read", "pages.jsonl", NULL},
-    {"read", "pages/31/checksum", NULL},
-    {"read", "pages/31/used_by", NULL},
-    {"read", "runs.histogram", NULL},
-    {"read", "map", NULL},
-    {"read", "map.svg", NULL},
-    {"read", "runs", NULL},
-    {"read", "events", NULL},
-    {"list", "pages", NULL},
-    {"list", "pages/7", NULL},
-    {"mkdir", "", NULL},
-    {"list", "snapshots/s", NULL},
-    {"read", "snapshots/s/stats", NULL},
-    {"read", "snapshots/s/diff", NULL},
-    {"rmdir", "", NULL},
-    {"write", "check/action", "check"},
-    {"read", "check/findings", NULL},
-    {"read", "check/count", NULL},
-    {"write", "check/action", "check"},
-    {"list", "leaked", NULL},
-    {"write", "limits/max_pages", "max"},
-    {"write", "ctl", "sync"},
-    {"write", "ctl", "checkpoint"},
-    {"write", "ctl", "rebuild-freelist"},
-    {"write", "free", "598-599"},
-    {"write", "ctl", "shrink"},
-    {"write", "alloc", "3\n"},
-    {"write", "alloc", "3 contiguous\n"},
+    {read_all, "read", "alloc", NULL},
+    {m_write, "write", "free", "5-9 20\n"},
+    {m_write, "write", "pages/30/state", "free"},
+    {read_all, "read", "pages/30/state", NULL},
+    {m_write, "write", "pages/30/state", "allocated"},
+    {m_write, "write", "pin", "40-45"},
+    {list, "list", "pinned", NULL},
+    {m_write, "write", "unpin", "40-45"},
+    {m_write, "write", "pages/31/data", "some bytes"},
+    {read_all, "read", "pages/31/data", NULL},
+    {read_all, "read", "pages/31/type", NULL},
+    {read_all, "read", "stats", NULL},
+    {read_all, "read", "status", NULL},
+    {read_all, "read", "header", NULL},
+    {read_all, "read", "stats.json", NULL},
+    {read_all, "read", "README", NULL},
+    {read_all, "read", "freelist", NULL},
+    {read_all, "read", "pages.tsv", NULL},
+    {read_all, "read", "pages.jsonl", NULL},
+    {read_all, "read", "pages/31/checksum", NULL},
+    {read_all, "read", "pages/31/used_by", NULL},
+    {read_all, "read", "runs.histogram", NULL},
+    {read_all, "read", "map", NULL},
+    {read_all, "read", "map.svg", NULL},
+    {read_all, "read", "runs", NULL},
+    {read_all, "read", "events", NULL},
+    {list, "list", "pages", NULL},
+    {list, "list", "pages/7", NULL},
+    {make, "mkdir", "snapshots/s", NULL},
+    {list, "list", "snapshots/s", NULL},
+    {read_all, "read", "snapshots/s/stats", NULL},
+    {read_all, "read", "snapshots/s/diff", NULL},
+    {drop, "rmdir", "snapshots/s", NULL},
+    {m_write, "write", "check/action", "check"},
+    {read_all, "read", "check/findings", NULL},
+    {read_all, "read", "check/count", NULL},
+    {m_write, "write", "check/action", "check"},
+    {list, "list", "leaked", NULL},
+    {m_write, "write", "limits/max_pages", "max"},
+    {m_write, "write", "ctl", "sync"},
+    {m_write, "write", "ctl", "checkpoint"},
+    {m_write, "write", "ctl", "rebuild-freelist"},
+    {m_write, "write", "free", "598-599"},
+    {m_write, "write", "ctl", "shrink"},
+    {allocate, "allocate", "alloc", "3\n"},
+    {allocate, "allocate", "alloc", "3 contiguous\n"},
+    {allocate_again, "allocate again", "alloc", "2"},
+    {flush, "fsync", "stats", NULL},
+    {write_cut, "write a cut number", "free", "60 61"},
 };
-
-static int operate(struct mnt *m, const struct operation *op)
-{
-    bool any;
-
-    switch (op->kind[0]) {
-    case 'r':
-        return strcmp(op->kind, "rmdir") == 0 ? snapshot(m, false)
-                                              : read_all(m, op->path, &any);
-    case 'w':
-        return m_write(m, op->path, op->text);
-    case 'l':
-        return list(m, op->path);
-    default:
-        return snapshot(m, true);
-    }
-}
 
 /* ---- the daemon ---- */
 
@@ -190,7 +249,7 @@ static bool fail_one(struct fixture *f, const struct operation *op, unsigned lon
     const unsigned long before = atomic_load(&f->control->failures);
 
     atomic_store(&f->control->fail_at, atomic_load(&f->control->calls) + k);
-    const int error = operate(f->m, op);
+    const int error = op->act(f->m, op->path, op->text);
     atomic_store(&f->control->fail_at, 0);
     const bool failed = atomic_load(&f->control->failures) > before;
     if (failed && !is_fair(f, error))
