@@ -127,7 +127,7 @@ static bool has_failed(const struct fixture *f)
 static void assert_refused(struct fixture *f, int status)
 {
     f->refused++;
-    if (status > EXIT_MAX)
+    if (status > EXIT_MAX || strstr(f->m->err, "was ended by signal") != NULL)
         fail_here(f, "it crashed");
     if (strncmp(f->m->err, "pagefs: ", 8) != 0 &&
         strstr(f->m->out, "input/output error") == NULL)
@@ -271,8 +271,56 @@ static void a_mount_works_or_is_refused(void **state)
     begin(&f, *state);
     const char *const arguments[] = {"-o", "walk", f.m->t.db, f.m->point, NULL};
     f.doing = "mount";
+    setenv("NOTIFY_SOCKET", "/nobody/listens", 1); /* it is told all the same */
     try_each(&f, arguments, scaled(13, 1), mount_fails);
+    unsetenv("NOTIFY_SOCKET");
     end(&f, "mount");
+}
+
+/* ---- what is refused anyway ---- */
+
+static bool refusal_fails(struct fixture *f, const char *const arguments[])
+{
+    const int status = run_failing(f, arguments);
+
+    if (status == 0)
+        fail_here(f, "it was not refused");
+    assert_refused(f, status);
+    if (strstr(f->m->err, "(null)") != NULL)
+        fail_here(f, "it lacks a word");
+    if (!mnt_mounted(f->m))
+        fail_here(f, "it unmounted what was there");
+    return has_failed(f);
+}
+
+/* What it can find out about the mount that is in the way differs. */
+static void a_refusal_stays_one(void **state)
+{
+    struct fixture f;
+    char other[256];
+    char below[256];
+
+    begin(&f, *state);
+    f.doing = "mount"; /* not all words come from where memory was short */
+    strcat(f.m->point, "-it's");
+    assert_int_equal(sh(f.m, "mkdir \"$P\"; cp \"$DB\" other.v3"), 0);
+    scratch_path(&f.m->t, "other.v3", other);
+    snprintf(below, sizeof(below), "%s/pages/7", f.m->point);
+    const char *const over[] = {other, f.m->point, NULL};
+    const char *const locked[] = {"stat", f.m->t.db, NULL};
+    const char *const dead[] = {other, below, NULL};
+    mnt_start(f.m, NULL);
+    try_each(&f, over, scaled(5, 1), refusal_fails);
+    try_each(&f, locked, scaled(5, 1), refusal_fails);
+    assert_int_equal(sh(f.m, "ls pages/7"), 0);
+    assert_int_equal(kill(f.m->daemon, SIGKILL), 0);
+    (void)mnt_wait(f.m);
+    while (waitpid(-1, NULL, 0) > 0) /* its helper */
+        ;
+    try_each(&f, dead, scaled(5, 1), refusal_fails);
+    assert_unchanged(&f);
+    mnt_unmount(f.m);
+    end(&f, "refusals");
 }
 
 int main(void)
@@ -281,6 +329,7 @@ int main(void)
         MOUNT_TEST(a_command_says_all_or_that_it_failed),
         MOUNT_TEST(a_database_is_made_whole_or_not_at_all),
         MOUNT_TEST(a_mount_works_or_is_refused),
+        MOUNT_TEST(a_refusal_stays_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* What the daemon may still do once it is mounted: very little. And that it still can do
  * what it must: unmount, and say who else opened the database. */
+#include "calllib.h"
 #include "harness.h"
+#include "shared_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -146,6 +149,47 @@ static void without_the_sandbox_it_works_as_well(void **state)
     assert_int_equal(kill(m->daemon, SIGTERM), 0);
     assert_int_equal(mnt_wait(m), 0);
     assert_false(mnt_mounted(m));
+}
+
+static void only_none_leaves_the_sandbox_out(void **state)
+{
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 20);
+    setenv("PAGEFS_SANDBOX", "no", 1);
+    mnt_start(m, NULL);
+    unsetenv("PAGEFS_SANDBOX");
+    expect_status(m, "Seccomp", "2");
+    mnt_stop(m);
+}
+
+/* Asked for more than it knows, a kernel would refuse all of it. */
+static void an_older_landlock_is_asked_for_what_it_knows(void **state)
+{
+    struct mnt *m = *state;
+    char path[256];
+
+    if (built_with_sanitizer() || getenv("PF_TEST_CALLLIB") == NULL) {
+        print_message("this build has calls of its own\n");
+        skip();
+    }
+    scratch_path(&m->t, "control", path);
+    struct call_control *const control = shared_file_make(path, sizeof(*control));
+    assert_non_null(control);
+    assert_int_equal(setenv(CALLS_ENVIRONMENT, path, 1), 0);
+    for (int version = -1; version <= 4; version++) {
+        atomic_store(&control->landlock_version, version);
+        v3_make_pages(m->t.db, 20);
+        mnt_start_foreground(m, NULL, getenv("PF_TEST_CALLLIB"));
+        assert_int_equal(atomic_load(&control->count.working), 1);
+        expect(m, "20\n", "cat alloc");
+        mnt_stop(m);
+        assert_int_equal(unlink(m->t.db), 0);
+        if (control->name[0] != '\0')
+            fail_msg("version %d is asked for too much", version);
+    }
+    assert_int_equal(unsetenv(CALLS_ENVIRONMENT), 0);
+    munmap(control, sizeof(*control));
 }
 
 /* ---- what must go on to work ---- */
@@ -305,6 +349,8 @@ int main(void)
         MOUNT_TEST(walking_first_leaves_no_thread_with_more),
         MOUNT_TEST(a_daemon_that_is_taken_over_gets_nowhere),
         MOUNT_TEST(without_the_sandbox_it_works_as_well),
+        MOUNT_TEST(only_none_leaves_the_sandbox_out),
+        MOUNT_TEST(an_older_landlock_is_asked_for_what_it_knows),
         MOUNT_TEST(the_helper_has_no_file_of_the_daemon_and_ends_with_it),
         MOUNT_TEST(signals_to_the_whole_group_leave_the_helper_to_its_work),
         MOUNT_TEST(without_its_helper_the_daemon_still_ends_well),

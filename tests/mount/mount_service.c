@@ -200,9 +200,18 @@ static void a_lock_that_is_released_in_time_is_waited_for(void **state)
         ;
 }
 
-#define FUSE_FOR_ALL                                                                     \
+#define FUSE_WITH_MODE(mode)                                                             \
     "unshare -m bash -c 'mount -t tmpfs none /dev && "                                   \
-    "mknod -m 666 /dev/fuse c 10 229 && "
+    "mknod -m " mode " /dev/fuse c 10 229 && "
+#define SOMEBODY "setpriv --reuid 65534 --clear-groups ./pagefs db.v3 \"$P\"'"
+#define NO_ADMIN                                                                         \
+    "setpriv --bounding-set -sys_admin --inh-caps -sys_admin \"$PAGEFS\" \"$DB\" \"$P\""
+/* With two lines of a fusermount3 that gives no name. */
+#define SAYING(one, two)                                                                 \
+    "{ echo \"#!/bin/sh\"; echo \"echo " one " >&2; echo " two                           \
+    " >&2; exit 1\"; } > says; "                                                         \
+    "chmod 755 says; unshare -m bash -c 'mount --bind says "                             \
+    "\"$(command -v fusermount3)\" && "
 
 static void a_mount_that_fails_says_why_in_one_line(void **state)
 {
@@ -211,17 +220,17 @@ static void a_mount_that_fails_says_why_in_one_line(void **state)
     } cases[] = {
         {"unshare -m bash -c 'mount -t tmpfs none /dev && \"$PAGEFS\" \"$DB\" \"$P\"'",
          "--device /dev/fuse"},
-        {"setpriv --bounding-set -sys_admin --inh-caps -sys_admin "
-         "\"$PAGEFS\" \"$DB\" \"$P\"",
-         "--cap-add SYS_ADMIN"},
-        {"unshare -m bash -c 'mount --bind /dev/null \"$(command -v fusermount3)\" && "
-         "setpriv --bounding-set -sys_admin --inh-caps -sys_admin "
-         "\"$PAGEFS\" \"$DB\" \"$P\"'",
+        {NO_ADMIN, "--cap-add SYS_ADMIN"},
+        {"unshare -m bash -c 'mount --bind /dev/null \"$(command -v fusermount3)\" "
+         "&& " NO_ADMIN "'",
          "is the package fuse3 installed?"},
-        {FUSE_FOR_ALL "setpriv --reuid 65534 --clear-groups ./pagefs db.v3 \"$P\"'",
-         ": mount on a directory of your own"},
-        {FUSE_FOR_ALL "mount -t tmpfs none /etc && "
-                      "setpriv --reuid 65534 --clear-groups ./pagefs db.v3 \"$P\"'",
+        {SAYING("no", "such") NO_ADMIN "'",
+         "mnt: cannot mount: no;such: see mount.fuse3(8)"},
+        {SAYING("ab", "No such file") NO_ADMIN "'", ": is the package fuse3 installed?"},
+        {FUSE_WITH_MODE("600") SOMEBODY,
+         ": you may not open /dev/fuse; a container needs --device /dev/fuse"},
+        {FUSE_WITH_MODE("666") SOMEBODY, ": mount on a directory of your own"},
+        {FUSE_WITH_MODE("666") "mount -t tmpfs none /etc && " SOMEBODY,
          ": ln -s /proc/mounts /etc/mtab makes it"},
     };
     struct mnt *m = *state;

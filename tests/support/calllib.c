@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,7 +171,6 @@ int open(const char *path, int flags, ...)
     return next(path, flags, mode);
 }
 
-/* prctl(), and what has no function of its own. */
 int prctl(int option, ...)
 {
     int (*next)(int, ...) = NULL;
@@ -184,6 +185,45 @@ int prctl(int option, ...)
         return -1;
     NEXT(next, "prctl");
     return next(option, a[0], a[1], a[2], a[3]);
+}
+
+/* ---- what has no function of its own ---- */
+
+/* The bits of newer versions are unknown to it. */
+static bool landlock_knows(const struct landlock_ruleset_attr *attributes, int version)
+{
+    const uint64_t first = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+    const uint64_t newer = (1ULL << (12 + version)) - 1; /* one bit each, up to 3 */
+
+    return (attributes->handled_access_fs & ~(first | newer)) == 0;
+}
+
+long syscall(long number, ...)
+{
+    long (*next)(long, ...) = NULL;
+    long a[6];
+    va_list list;
+
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    if (FAILS("syscall"))
+        return -1;
+    const int version = control != NULL ? atomic_load(&control->landlock_version) : 0;
+    if (number == SYS_landlock_create_ruleset && version != 0) {
+        const struct landlock_ruleset_attr *attributes = NULL;
+        memcpy(&attributes, &a[0], sizeof(attributes));
+        if (attributes == NULL)
+            return version;
+        if (!landlock_knows(attributes, version)) {
+            strncpy(control->name, "landlock", sizeof(control->name) - 1);
+            errno = EINVAL;
+            return -1;
+        }
+    }
+    NEXT(next, "syscall");
+    return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* ---- memory that libc takes ---- */

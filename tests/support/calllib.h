@@ -17,6 +17,8 @@ struct call_control {
     atomic_int
         error; /* the errno of a call that fails; ENOMEM where only that makes sense */
     char name[32]; /* the call that failed */
+    /* Landlock is that of a kernel which knows this version; 0: that of the kernel */
+    atomic_int landlock_version;
 };
 
 #endif

@@ -27,7 +27,8 @@ static long next_syscall(long number, const long a[ARGUMENTS])
     return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-long syscall(long number, ...)
+/* Weak: calllib.so, into which this is linked as well, has its own. */
+__attribute__((weak)) long syscall(long number, ...)
 {
     long arguments[ARGUMENTS];
     va_list list;
