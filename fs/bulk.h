@@ -26,7 +26,8 @@ struct bulk {
     size_t (*width)(uint64_t total_pages);
     /* How many lines there are now. */
     pf_err (*count)(const struct fsctx *ctx, uint64_t id, uint64_t *out_lines);
-    /* Write lines first .. first + max - 1 to `out`, fewer at the end of the file. */
+    /* Write lines first .. first + max - 1 to `out`, fewer at the end of the file, which
+     * may come with PF_E_NO_PAGE, when it has just shrunk. */
     pf_err (*lines)(const struct bulk_source *source, struct bulk_cursor *cursor,
                     uint64_t first, size_t max, char *out, size_t *out_count);
 };

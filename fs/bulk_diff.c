@@ -14,17 +14,19 @@ static pf_err line_count(const struct fsctx *ctx, uint64_t id, uint64_t *out_lin
     const pf_snapshot *const snapshot = snapshots_acquire(ctx->snapshots, id);
     struct pf_change change = {0};
     uint64_t page_id = 0, lines = 0;
-    bool found = true;
-    pf_err err = snapshot != NULL ? PF_OK : PF_E_NOT_FOUND;
+    bool found = false;
+    pf_err err;
 
-    while (err == PF_OK && found) {
-        err = pf_snapshot_next(ctx->store, snapshot, page_id, &change, &found);
-        lines += err == PF_OK && found;
+    if (snapshot == NULL)
+        return PF_E_NOT_FOUND;
+    while ((err = pf_snapshot_next(ctx->store, snapshot, page_id, &change, &found)) ==
+               PF_OK &&
+           found) {
+        lines++;
         page_id = change.page_id + 1;
     }
     snapshots_release(ctx->snapshots, snapshot);
-    if (err == PF_OK)
-        *out_lines = lines;
+    *out_lines = lines;
     return err;
 }
 

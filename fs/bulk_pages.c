@@ -61,10 +61,9 @@ static char *tsv_header(const struct bulk_source *source, char *at)
 static char *tsv_line(const struct bulk_source *source, uint64_t page_id,
                       const struct pf_page *page, const char *type, char *at)
 {
-    uint64_t offset = 0;
+    const size_t width = offset_width(source->total_pages);
+    uint64_t offset;
 
-    if (pf_page_offset(page_id, &offset) != PF_OK)
-        offset = 0; /* not below NODE_PAGE_LIMIT */
     at = column_number(at, column_id_width(source->total_pages), page_id);
     *at++ = '\t';
     at = column_word(at, COLUMN_STATE, state_name(page->state));
@@ -73,7 +72,10 @@ static char *tsv_line(const struct bulk_source *source, uint64_t page_id,
     *at++ = '\t';
     at = column_word(at, TYPE_WIDTH, type != NULL ? type : "-");
     *at++ = '\t';
-    at = column_number(at, offset_width(source->total_pages), offset);
+    if (pf_page_offset(page_id, &offset) == PF_OK)
+        at = column_number(at, width, offset);
+    else
+        at = column_word(at, width, "-"); /* only a header claims such pages */
     *at++ = '\n';
     return at;
 }
@@ -108,25 +110,23 @@ static pf_err tsv_lines(const struct bulk_source *source, struct bulk_cursor *cu
     pf_store *const store = source->ctx->store;
     struct run run = {0};
     size_t count = 0;
+    pf_err err = PF_OK;
 
     (void)cursor;
     for (; count < max && first + count < end; count++) {
         const uint64_t page_id = first + count - 1; /* behind the header line */
-        pf_err err = PF_OK;
         if (first + count == 0) {
             out = tsv_header(source, out);
             continue;
         }
         if (page_id >= run.end)
             err = find_run(store, page_id, &run);
-        if (err == PF_E_NO_PAGE)
-            break; /* the file has just shrunk */
         if (err != PF_OK)
-            return err;
+            break;
         out = tsv_line(source, page_id, &run.page, run.type, out);
     }
     *out_count = count;
-    return PF_OK;
+    return err;
 }
 
 const struct bulk bulk_pages_tsv = {tsv_width, tsv_count, tsv_lines};
@@ -252,18 +252,16 @@ static pf_err jsonl_lines(const struct bulk_source *source, struct bulk_cursor *
 {
     const uint64_t end = page_count(source->ctx);
     size_t count = 0;
+    pf_err err = PF_OK;
 
     (void)cursor;
     for (; count < max && first + count < end; count++) {
-        const pf_err err =
-            jsonl_line(source->ctx, first + count, out + count * JSONL_WIDTH);
-        if (err == PF_E_NO_PAGE)
-            break;
+        err = jsonl_line(source->ctx, first + count, out + count * JSONL_WIDTH);
         if (err != PF_OK)
-            return err;
+            break;
     }
     *out_count = count;
-    return PF_OK;
+    return err;
 }
 
 const struct bulk bulk_pages_jsonl = {jsonl_width, jsonl_count, jsonl_lines};

@@ -12,7 +12,8 @@
 
 int cli_flush(void)
 {
-    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+    (void)fflush(stdout); /* an error of it is one of the stream */
+    if (ferror(stdout) == 0)
         return 0;
     message("stdout", "cannot write: %s", strerror(errno));
     return EXIT_SYSTEM;
@@ -84,8 +85,7 @@ int cli_look(const struct cli_command *command, int argc, char **argv,
         if (err != PF_OK)
             message(line.operands[0], "cannot be read: %s", pf_err_text(err));
         status = err == PF_OK ? cli_flush() : EXIT_SYSTEM;
-        if (pf_close(ctx.store) != PF_OK)
-            status = EXIT_SYSTEM;
+        (void)pf_close(ctx.store); /* nothing was written */
     }
     free(path);
     return status;

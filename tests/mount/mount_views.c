@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -205,15 +206,42 @@ static void map_svg_stays_below_a_megabyte(void **state)
 
 static void a_name_cannot_break_the_picture(void **state)
 {
+    static const struct {
+        const char *name, *title;
+    } table[] = {
+        {"a<b&\"$'\\xff\\n\\x7f'\".v3", "a<b&???.v3\n"},
+        {"$(printf %70s | tr ' ' a)",
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"},
+    };
+    struct mnt *m = *state;
+    char command[400];
+
+    v3_make_pages(m->t.db, 20);
+    expect(m, "", "mkdir q");
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        snprintf(command, sizeof(command),
+                 "cp \"$DB\" \"%s\"; \"$PAGEFS\" -o ro \"%s\" q && python3 -c \""
+                 "import xml.etree.ElementTree as e; print(e.parse('q/map.svg').getroot()"
+                 "[0].text.split()[-1])\"; fusermount3 -u q",
+                 table[i].name, table[i].name);
+        expect(m, table[i].title, command);
+    }
+}
+
+/* In parts of 64 KiB, which do not end where a line does. */
+static void a_long_map_is_the_same_without_a_mount(void **state)
+{
     struct mnt *m = *state;
 
-    mnt_pages(m, 20);
-    expect(m, "", "cp \"$DB\" \"$D/a<b&\"$'\\xff\\n'\".v3\"");
+    mnt_pages(m, 100000);
+    expect(m, "", "seq 2 3 99999 > free; cat map > \"$D/shown\"");
     mnt_stop(m);
-    expect(m, "a<b&??.v3\n",
-           "mkdir q; \"$PAGEFS\" -o ro \"$D/a<b&\"$'\\xff\\n'\".v3\" q && python3 -c \""
-           "import xml.etree.ElementTree as e; print(e.parse('q/map.svg').getroot()[0]"
-           ".text.split()[-1])\"; fusermount3 -u q");
+    expect(m, "", "\"$PAGEFS\" map \"$DB\" | cmp - shown");
+    expect(m, "",
+           "TERM=xterm script -qec '\"$PAGEFS\" map \"$DB\"' /dev/null | tr -d '\\r' | "
+           "sed 's/\\x1b\\[[0-9;]*m//g' | head -n -2 | cmp - shown");
+    expect_error(m, "pagefs: stdout: cannot write: No space left on device\n",
+                 "\"$PAGEFS\" map \"$DB\" >/dev/full");
 }
 
 static void runs_are_merged_and_cover_every_page_once(void **state)
@@ -282,6 +310,11 @@ static void ids_of_very_large_files_have_wider_columns(void **state)
     expect(m, "0\n0\n0\n", "stat -c %s runs map.svg pages.jsonl");
     expect(m, "1\n", "grep -c '<title>' map.svg");
     mnt_stop(m);
+    v3_poke64(m->t.db, V3_AT_TOTAL, 1ULL << 53); /* the last half has no offset at all */
+    mnt_start(m, "ro");
+    expect(m, "9007199254740991 -\n",
+           "tail -c 80 pages.tsv | tail -n 1 | awk '{print $1, $5}'");
+    mnt_stop(m);
 }
 
 int main(void)
@@ -297,6 +330,7 @@ int main(void)
         MOUNT_TEST(map_svg_does_not_round_up),
         MOUNT_TEST(map_svg_stays_below_a_megabyte),
         MOUNT_TEST(a_name_cannot_break_the_picture),
+        MOUNT_TEST(a_long_map_is_the_same_without_a_mount),
         MOUNT_TEST(runs_are_merged_and_cover_every_page_once),
         MOUNT_TEST(histogram_counts_free_runs_and_what_shrink_gives_back),
         MOUNT_TEST(bulk_files_grow_with_the_file),
