@@ -19,14 +19,14 @@ static bool is_repairable(const struct pf_check_summary *summary)
 
 /* ---- the command to type ---- */
 
-/* A word that a shell takes as it is; cut when it is too long. */
+/* A word that a shell takes as it is; what is too long is called DB, not cut. */
 static void put_word(const char *word, char *out, size_t size)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                 "0123456789_./+,:@%-";
     size_t used = 0;
 
-    if (word[strspn(word, plain)] == '\0') {
+    if (word[strspn(word, plain)] == '\0' && strlen(word) < size) {
         snprintf(out, size, "%s", word);
         return;
     }
@@ -37,7 +37,10 @@ static void put_word(const char *word, char *out, size_t size)
         else
             out[used++] = *word;
     }
-    snprintf(out + used, size - used, "'");
+    if (*word == '\0')
+        snprintf(out + used, size - used, "'");
+    else
+        snprintf(out, size, "DB");
 }
 
 static void put_command(char *out, size_t size, bool free_leaked, bool discard_journal,

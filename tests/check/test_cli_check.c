@@ -148,6 +148,29 @@ static void the_advice_can_be_pasted_into_a_shell(void **state)
                      1);
 }
 
+static void the_advice_names_the_file_or_calls_it_db(void **state)
+{
+    static const struct {
+        const char *name, *command;
+    } table[] = {
+        {"-x.v3", "pagefs check --repair -- -x.v3\n"},
+        {"$(printf 'a b%.0s' $(seq 70))", "pagefs check --repair DB\n"},
+        {"$(printf 'a-b%.0s' $(seq 70))", "pagefs check --repair DB\n"},
+    };
+    struct mnt *m = *state;
+    char command[300];
+
+    take_sample(m, "stale");
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        snprintf(command, sizeof(command),
+                 "d=\"%s\"; if [ ${#d} -gt 100 ]; then mkdir -p \"$d/$d\"; "
+                 "d=$d/$d/$d; fi; cp db.v3 \"./$d\"; \"$PAGEFS\" check -- \"$d\" | "
+                 "tail -n 1 | sed 's/.*: //'",
+                 table[i].name);
+        expect(m, table[i].command, command);
+    }
+}
+
 static void leaked_pages_are_lines_up_to_a_limit_then_runs(void **state)
 {
     struct mnt *m = *state;
@@ -238,6 +261,7 @@ int main(void)
         MOUNT_TEST(a_finding_names_page_class_what_is_wrong_and_the_path),
         MOUNT_TEST(exit_statuses_and_messages),
         MOUNT_TEST(the_advice_can_be_pasted_into_a_shell),
+        MOUNT_TEST(the_advice_names_the_file_or_calls_it_db),
         MOUNT_TEST(leaked_pages_are_lines_up_to_a_limit_then_runs),
         MOUNT_TEST(copies_with_a_flipped_bit_neither_crash_nor_hang),
         MOUNT_TEST(a_sparse_file_of_10_gb_is_checked_at_once),
