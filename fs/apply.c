@@ -21,7 +21,7 @@ static pf_err free_unused(struct fsctx *ctx, const struct pf_range *ranges,
     pf_err err = PF_OK;
 
     if (!pf_writable(ctx->store))
-        return PF_E_READ_ONLY;
+        return PF_E_READ_ONLY; /* without a walk */
     if (!walks_known(ctx))
         err = walks_now(ctx);
     if (err == PF_OK)
@@ -68,18 +68,14 @@ static pf_err become_allocated(struct fsctx *ctx, uint64_t page_id,
 {
     pf_err err;
 
-    switch (page->state) {
-    case PF_STATE_FREE:
-        out->op = "take";
-        err = pf_page_take(ctx->store, page_id, &out->lsn);
-        out->must_wait = err == PF_OK;
-        return err;
-    case PF_STATE_PINNED:
+    if (page->state == PF_STATE_PINNED)
         return drop_pins(ctx, page_id, page);
-    case PF_STATE_ALLOCATED:
-        break;
-    }
-    return PF_E_ALREADY_ALLOC;
+    if (page->state != PF_STATE_FREE)
+        return PF_E_ALREADY_ALLOC;
+    out->op = "take";
+    err = pf_page_take(ctx->store, page_id, &out->lsn);
+    out->must_wait = err == PF_OK;
+    return err;
 }
 
 static pf_err become_pinned(struct fsctx *ctx, uint64_t page_id,
@@ -111,8 +107,6 @@ static pf_err apply_state(struct fsctx *ctx, const struct command *command,
 
     if (page_id < PF_FIRST_PAGE)
         return PF_E_RESERVED;
-    if (!pf_writable(ctx->store))
-        return PF_E_READ_ONLY;
     if (command->verb == COMMAND_STATE_FREE ||
         command->verb == COMMAND_STATE_FREE_FORCED) {
         err = become_free(ctx, page_id, command->verb == COMMAND_STATE_FREE_FORCED, out);
@@ -144,124 +138,114 @@ static pf_err apply_pins(struct fsctx *ctx, const struct command *command,
     return err;
 }
 
-static pf_err apply_checksum(struct fsctx *ctx, const struct command *command)
+static pf_err apply_checksum(struct fsctx *ctx, const struct command *command,
+                             struct effect *out)
 {
     uint8_t page[PF_PAGE_SIZE];
     const pf_err err = pf_page_read(ctx->store, command->page_id, page);
     const size_t length = command->page_id == 0 ? PF_HEADER_SIZE : PF_PAGE_SIZE;
 
+    (void)out;
     if (err != PF_OK)
         return err;
     return pf_validate_checksum(page, length, command->number) ? PF_OK : PF_E_CHECKSUM;
 }
 
 /* The pages that are gone have changed as well: the kernel may know them. */
-static pf_err apply_shrink(struct fsctx *ctx, struct effect *out)
+static pf_err apply_shrink(struct fsctx *ctx, const struct command *command,
+                           struct effect *out)
 {
     uint64_t pages = 0;
     const pf_err err = pf_shrink(ctx->store, &pages);
 
+    (void)command;
     if (err == PF_OK && pages > 0)
         out->range = (struct pf_range){pf_total_pages(ctx->store), pages};
     out->must_wait = err == PF_OK;
     return err;
 }
 
-static pf_err apply_max_pages(struct fsctx *ctx, const struct command *command)
+static pf_err apply_max_pages(struct fsctx *ctx, const struct command *command,
+                              struct effect *out)
 {
+    (void)out;
     pf_set_max_pages(ctx->store, command->number);
     ctx->max_pages = command->number;
     return PF_OK;
 }
 
-/* ctl */
-static pf_err apply_care(struct fsctx *ctx, const struct command *command,
+static pf_err apply_sync(struct fsctx *ctx, const struct command *command,
                          struct effect *out)
 {
-    switch (command->verb) {
-    case COMMAND_SYNC:
-        out->sync_all = true;
-        return PF_OK;
-    case COMMAND_CHECKPOINT:
-        return pf_checkpoint(ctx->store);
-    case COMMAND_SHRINK:
-        return apply_shrink(ctx, out);
-    default:
-        out->must_wait = true; /* trunks have moved: cached page data is old */
-        return pf_freelist_rebuild(ctx->store);
-    }
+    (void)ctx;
+    (void)command;
+    out->sync_all = true;
+    return PF_OK;
 }
 
-static const char *op_of(enum command_verb verb)
+static pf_err apply_checkpoint(struct fsctx *ctx, const struct command *command,
+                               struct effect *out)
 {
-    static const char *const ops[] = {
-        [COMMAND_FREE] = "free",
-        [COMMAND_PIN] = "pin",
-        [COMMAND_UNPIN] = "unpin",
-        [COMMAND_ALLOC] = "alloc",
-        [COMMAND_ALLOC_CONTIGUOUS] = "alloc",
-        [COMMAND_STATE_FREE] = "free",
-        [COMMAND_STATE_FREE_FORCED] = "free!",
-        [COMMAND_STATE_ALLOCATED] = "unpin",
-        [COMMAND_STATE_PINNED] = "pin",
-        [COMMAND_PINS_ADD] = "pin",
-        [COMMAND_PINS_REMOVE] = "unpin",
-        [COMMAND_PINS_CLEAR] = "unpin",
-        [COMMAND_CHECKSUM] = "checksum",
-        [COMMAND_MAX_PAGES] = "max_pages",
-        [COMMAND_SYNC] = "sync",
-        [COMMAND_CHECKPOINT] = "checkpoint",
-        [COMMAND_SHRINK] = "shrink",
-        [COMMAND_REBUILD_FREELIST] = "rebuild-freelist",
-        [COMMAND_CHECK] = "check",
-        [COMMAND_CHECK_CANCEL] = "cancel",
-    };
-
-    return ops[verb];
+    (void)command;
+    (void)out;
+    return pf_checkpoint(ctx->store);
 }
 
-static pf_err apply(struct fsctx *ctx, const struct command *command, struct effect *out)
+static pf_err apply_rebuild(struct fsctx *ctx, const struct command *command,
+                            struct effect *out)
 {
-    switch (command->verb) {
-    case COMMAND_FREE:
-    case COMMAND_PIN:
-    case COMMAND_UNPIN:
-        return apply_ranges(ctx, command, out);
-    case COMMAND_STATE_FREE:
-    case COMMAND_STATE_FREE_FORCED:
-    case COMMAND_STATE_ALLOCATED:
-    case COMMAND_STATE_PINNED:
-        return apply_state(ctx, command, out);
-    case COMMAND_PINS_ADD:
-    case COMMAND_PINS_REMOVE:
-    case COMMAND_PINS_CLEAR:
-        return apply_pins(ctx, command, out);
-    case COMMAND_CHECKSUM:
-        return apply_checksum(ctx, command);
-    case COMMAND_MAX_PAGES:
-        return apply_max_pages(ctx, command);
-    case COMMAND_SYNC:
-    case COMMAND_CHECKPOINT:
-    case COMMAND_SHRINK:
-    case COMMAND_REBUILD_FREELIST:
-        return apply_care(ctx, command, out);
-    case COMMAND_CHECK:
-        return checks_begin(ctx);
-    case COMMAND_CHECK_CANCEL:
-        checks_cancel(ctx->checks);
-        return PF_OK;
-    case COMMAND_ALLOC:
-    case COMMAND_ALLOC_CONTIGUOUS:
-        break;
-    }
-    return PF_E_INVALID;
+    (void)command;
+    out->must_wait = true; /* trunks have moved: cached page data is old */
+    return pf_freelist_rebuild(ctx->store);
 }
+
+static pf_err apply_check(struct fsctx *ctx, const struct command *command,
+                          struct effect *out)
+{
+    (void)command;
+    (void)out;
+    return checks_begin(ctx);
+}
+
+static pf_err apply_check_cancel(struct fsctx *ctx, const struct command *command,
+                                 struct effect *out)
+{
+    (void)command;
+    (void)out;
+    checks_cancel(ctx->checks);
+    return PF_OK;
+}
+
+/* Of all that is not written to alloc: stream.h does that. */
+static const struct {
+    const char *op; /* for events */
+    pf_err (*apply)(struct fsctx *ctx, const struct command *command, struct effect *out);
+} verbs[] = {
+    [COMMAND_FREE] = {"free", apply_ranges},
+    [COMMAND_PIN] = {"pin", apply_ranges},
+    [COMMAND_UNPIN] = {"unpin", apply_ranges},
+    [COMMAND_STATE_FREE] = {"free", apply_state},
+    [COMMAND_STATE_FREE_FORCED] = {"free!", apply_state},
+    [COMMAND_STATE_ALLOCATED] = {"unpin", apply_state},
+    [COMMAND_STATE_PINNED] = {"pin", apply_state},
+    [COMMAND_PINS_ADD] = {"pin", apply_pins},
+    [COMMAND_PINS_REMOVE] = {"unpin", apply_pins},
+    [COMMAND_PINS_CLEAR] = {"unpin", apply_pins},
+    [COMMAND_CHECKSUM] = {"checksum", apply_checksum},
+    [COMMAND_MAX_PAGES] = {"max_pages", apply_max_pages},
+    [COMMAND_SYNC] = {"sync", apply_sync},
+    [COMMAND_CHECKPOINT] = {"checkpoint", apply_checkpoint},
+    [COMMAND_SHRINK] = {"shrink", apply_shrink},
+    [COMMAND_REBUILD_FREELIST] = {"rebuild-freelist", apply_rebuild},
+    [COMMAND_CHECK] = {"check", apply_check},
+    [COMMAND_CHECK_CANCEL] = {"cancel", apply_check_cancel},
+};
 
 pf_err apply_command(struct fsctx *ctx, const struct command *command,
                      struct effect *out_effect)
 {
-    *out_effect = (struct effect){.op = op_of(command->verb), .bad_id = REPORT_NO_ID};
-    const pf_err err = apply(ctx, command, out_effect);
+    *out_effect = (struct effect){.op = verbs[command->verb].op, .bad_id = REPORT_NO_ID};
+    const pf_err err = verbs[command->verb].apply(ctx, command, out_effect);
     if (err == PF_OK && out_effect->range.count > 0)
         transitions_note(ctx->transitions, out_effect->range.first,
                          out_effect->range.count);

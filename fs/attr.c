@@ -83,13 +83,9 @@ static off_t file_size(const struct fsctx *ctx, struct node node)
         return (off_t)(LINK_PREFIX + decimal_format(node.id, digits));
     case NODE_IS_DATA:
         return node.id == 0 ? PF_HEADER_SIZE : PF_PAGE_SIZE;
-    case NODE_IS_DIRECTORY:
-    case NODE_IS_STREAM:
-    case NODE_IS_HOLD:
-    case NODE_IS_COMMAND:
-        break;
+    default: /* nothing whose end is known */
+        return 0;
     }
-    return 0;
 }
 
 static struct timespec time_of(const struct fsctx *ctx, struct node node)

@@ -1,6 +1,7 @@
 #include "cached_pages.h"
 
 #include "fuse_api.h"
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,8 +86,8 @@ void cached_pages_remove(struct cached_pages *cached, uint64_t ino)
 {
     pthread_mutex_lock(&cached->lock);
     const size_t at = find_locked(cached, ino);
-    if (at < cached->count && cached->pages[at].ino == ino &&
-        --cached->pages[at].opens == 0) {
+    assert(at < cached->count && cached->pages[at].ino == ino);
+    if (--cached->pages[at].opens == 0) {
         cached->count--;
         memmove(cached->pages + at, cached->pages + at + 1,
                 (cached->count - at) * sizeof(*cached->pages));

@@ -88,7 +88,8 @@ bool call_node(fuse_req_t req, fuse_ino_t ino, struct node *out_node)
 {
     struct node node;
 
-    if (!node_of_ino(ino, &node) || !node_exists(call_ctx(req), node)) {
+    if (!node_of_ino(ino, &node) || /* unreachable: the kernel has it from us */
+        !node_exists(call_ctx(req), node)) {
         fuse_reply_err(req, ENOENT);
         return false;
     }

@@ -21,12 +21,10 @@ static const struct cli_command command = {
 static pf_err print(const struct fsctx *ctx, const struct cli_line *line)
 {
     struct text text = {0};
-    pf_err err = render_status(ctx, 0, &text);
+    const pf_err err = render_status(ctx, 0, &text);
 
     (void)line;
-    if (err == PF_OK)
-        err = render_stats(ctx, 0, &text);
-    return cli_put(&text, err);
+    return cli_put(&text, err == PF_OK ? render_stats(ctx, 0, &text) : err);
 }
 
 int cli_stat(int argc, char **argv)

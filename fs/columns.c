@@ -35,13 +35,11 @@ char *column_word(char *at, size_t width, const char *word)
 
 const char *state_name(pf_state state)
 {
-    switch (state) {
-    case PF_STATE_FREE:
-        return "free";
-    case PF_STATE_PINNED:
-        return "pinned";
-    case PF_STATE_ALLOCATED:
-        break;
-    }
-    return "allocated";
+    static const char *const names[] = {
+        [PF_STATE_FREE] = "free",
+        [PF_STATE_ALLOCATED] = "allocated",
+        [PF_STATE_PINNED] = "pinned",
+    };
+
+    return names[state];
 }

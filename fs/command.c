@@ -39,12 +39,13 @@ static bool token_is(struct token token, const char *word)
     return token.length == strlen(word) && memcmp(token.start, word, token.length) == 0;
 }
 
-/* What is quoted ends up in a text file: one line, printable, bounded. */
+/* What is quoted ends up in a text file: one line, printable, bounded. Not only blanks.
+ */
 static void quote(struct command *command, struct token token)
 {
     size_t length = token.length;
 
-    while (length > 0 && is_blank(token.start[length - 1]))
+    while (is_blank(token.start[length - 1]))
         length--;
     if (length > COMMAND_WORDS_SIZE - 1)
         length = COMMAND_WORDS_SIZE - 1;
@@ -152,7 +153,7 @@ static pf_err ids_parse(enum command_verb verb, const char *text, size_t length,
     }
     if (out->range_count == 0)
         return PF_E_INVALID;
-    while (length > 0 && is_blank(*text)) {
+    while (is_blank(*text)) { /* up to the first id */
         text++;
         length--;
     }
@@ -188,8 +189,7 @@ size_t command_cut(const char *text, size_t length, size_t written, size_t max_w
 {
     size_t cut = 0;
 
-    if (written == 0 || (written % COMMAND_CUT_UNIT != 0 &&
-                         written + COMMAND_MAX_WRITE_SLACK <= max_write))
+    if (written % COMMAND_CUT_UNIT != 0 && written + COMMAND_MAX_WRITE_SLACK <= max_write)
         return 0;
     while (cut < length && !is_blank(text[length - 1 - cut]))
         cut++;

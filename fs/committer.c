@@ -50,7 +50,7 @@ static bool wait_locked(struct committer *c)
         else
             result = pthread_cond_timedwait(&c->more, &c->lock, &c->idle_until);
     }
-    return result != ETIMEDOUT || c->queue.first != NULL || c->stopping;
+    return c->queue.first != NULL || c->stopping;
 }
 
 /* All that is queued, in order; NULL when there is nothing: stopping, or idle. */
@@ -187,7 +187,7 @@ void committer_submit_executed(struct committer *committer, struct change *chang
     const pf_err err = change->execute(committer->ctx, change);
 
     change->execute = NULL;
-    if (err == PF_OK && (change->must_wait || change->sync_all))
+    if (err == PF_OK && change->must_wait)
         committer_submit(committer, change);
     else
         change->finish(committer->ctx, change, err);

@@ -28,7 +28,8 @@ struct committer;
 /* NULL: out of memory or threads. */
 struct committer *committer_start(struct fsctx *ctx);
 void committer_submit(struct committer *committer, struct change *change);
-/* Execute now, in this thread; only the waiting is left to the committer. */
+/* Execute now, in this thread, what is not sync_all; only the waiting is left to the
+ * committer. */
 void committer_submit_executed(struct committer *committer, struct change *change);
 /* Finish all that is queued, then end the thread. NULL is fine. */
 void committer_stop(struct committer *committer);

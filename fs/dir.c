@@ -53,7 +53,7 @@ static void list(fuse_req_t req, struct fsctx *ctx, const struct call *call,
     uint64_t cookie = (uint64_t)call->offset;
     struct node_entry entry;
     size_t length = 0;
-    char *const buffer = malloc(size != 0 ? size : 1);
+    char *const buffer = malloc(size);
 
     if (buffer == NULL) {
         fuse_reply_err(req, ENOMEM);
@@ -70,19 +70,6 @@ static void list(fuse_req_t req, struct fsctx *ctx, const struct call *call,
     free(buffer);
 }
 
-static bool call_of_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-                              struct call *out)
-{
-    *out = (struct call){.size = size, .offset = offset};
-    if (!call_node(req, ino, &out->node))
-        return false;
-    if (node_row(out->node.kind)->content != NODE_IS_DIRECTORY) {
-        fuse_reply_err(req, ENOTDIR);
-        return false;
-    }
-    return true;
-}
-
 /* Asked so that a directory that is gone is not opened: its name may be cached. */
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -92,22 +79,31 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_open(req, fi);
 }
 
+static void reply_list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                       entry_function *add)
+{
+    struct call call = {.size = size, .offset = offset};
+
+    if (!call_node(req, ino, &call.node))
+        return;
+    const enum node_content content = node_row(call.node.kind)->content;
+    if (content != NODE_IS_DIRECTORY) { /* unreachable: the kernel has opened it as one */
+        fuse_reply_err(req, ENOTDIR);
+        return;
+    }
+    list(req, call_ctx(req), &call, add);
+}
+
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                 struct fuse_file_info *fi)
 {
-    struct call call;
-
     (void)fi;
-    if (call_of_directory(req, ino, size, offset, &call))
-        list(req, call_ctx(req), &call, add_entry);
+    reply_list(req, ino, size, offset, add_entry);
 }
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                     struct fuse_file_info *fi)
 {
-    struct call call;
-
     (void)fi;
-    if (call_of_directory(req, ino, size, offset, &call))
-        list(req, call_ctx(req), &call, add_entry_plus);
+    reply_list(req, ino, size, offset, add_entry_plus);
 }

@@ -99,7 +99,7 @@ static void make_line(struct line *line, uint64_t sequence, const struct event *
     put_word(line, " ");
     put_word(line, event->actor->comm);
     put_word(line, " ");
-    put_word(line, error != NULL ? error : "?");
+    put_word(line, error);
     put_word(line, "\n");
 }
 

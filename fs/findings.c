@@ -39,8 +39,6 @@ struct findings *findings_new(void)
 
 void findings_free(struct findings *findings)
 {
-    if (findings == NULL)
-        return;
     if (findings->fd != -1)
         close(findings->fd);
     pthread_mutex_destroy(&findings->lock);

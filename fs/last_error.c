@@ -47,7 +47,8 @@ void last_error_note(struct last_error *last, struct node node, const char *word
 
 static const char *sentence(const struct node_row *row, pf_err err)
 {
-    if (err == PF_E_INVALID && row->syntax != NULL)
+    if (err == PF_E_INVALID &&
+        row->syntax != NULL) /* unreachable: who has a parser, has a syntax, too */
         return row->syntax;
     if (err == PF_E_NO_SPACE && row->no_space != NULL)
         return row->no_space;

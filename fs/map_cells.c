@@ -89,10 +89,8 @@ unsigned map_cell_shade(const struct map_cells *map, unsigned index)
         return MAP_SHADES;
     /* pages / MAP_SHADES first: no product can overflow */
     const uint64_t step = pages / MAP_SHADES + 1;
-    const uint64_t shade = free_pages / step;
-    if (shade == 0)
-        return 1;
-    return shade < MAP_SHADES ? (unsigned)shade : MAP_SHADES - 1;
+    const uint64_t shade = free_pages / step; /* below MAP_SHADES: not all are free */
+    return shade == 0 ? 1 : (unsigned)shade;
 }
 
 enum pagelook map_cell_look(const struct map_cells *map, unsigned index)

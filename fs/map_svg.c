@@ -7,6 +7,7 @@
  * which is a pattern that fills cells as a colour does. */
 #include "render.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,17 +81,17 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *out,
     va_start(args, format);
     const int length = vsnprintf(part, sizeof(part), format, args);
     va_end(args);
-    if (length > 0)
-        text_add(out, part,
-                 (size_t)length < sizeof(part) ? (size_t)length : sizeof(part) - 1);
+    assert(length > 0 && (size_t)length < sizeof(part)); /* numbers, and words of ours */
+    text_add(out, part, (size_t)length);
 }
 
 /* The last part of a path, fit for XML and ASCII. */
 static void put_name(struct text *out, const char *path)
 {
     const char *const slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
 
+    assert(slash != NULL); /* it is resolved */
+    const char *const name = slash + 1;
     for (size_t i = 0; name[i] != '\0' && i < TITLE_MAX; i++) {
         if (name[i] == '&')
             text_str(out, "&amp;");

@@ -155,10 +155,9 @@ static bool set(struct options *o, enum option_id id, const char *value)
         return parse_id(value, &o->uid);
     case OPT_GID:
         return parse_id(value, &o->gid);
-    case OPT_UMASK:
+    default: /* OPT_UMASK */
         return parse_umask(value, &o->umask);
     }
-    return false;
 }
 
 /* ---- the list ---- */
@@ -186,6 +185,7 @@ static bool parse_unknown(const char *name)
 static bool parse_one(struct options *o, const char *name, const char *value)
 {
     const struct mount_option *const option = find(name);
+    const char *const given = value != NULL ? value : "";
 
     if (option == NULL || (value == NULL && is_ignored(name)))
         return parse_unknown(name);
@@ -193,9 +193,8 @@ static bool parse_one(struct options *o, const char *name, const char *value)
         message(name, "needs a value: %s%s, %s", name, option->value, option->expected);
     else if (value != NULL && option->value == NULL)
         message(name, "takes no value: leave out \"=%s\"", value);
-    else if (!set(o, option->id, value != NULL ? value : ""))
-        message(name, "bad value \"%s\": expected %s", value != NULL ? value : "",
-                option->expected);
+    else if (!set(o, option->id, given))
+        message(name, "bad value \"%s\": expected %s", given, option->expected);
     else
         return true;
     return false;

@@ -85,9 +85,13 @@ static void bad_lists_of_ids_are_refused_whole(void **state)
 static void the_largest_numbers_are_numbers(void **state)
 {
     const struct pf_range last[] = {{UINT64_MAX, 1}};
+    const struct pf_range all[] = {{0, UINT64_MAX}}; /* 2^64 pages, nearly */
+    const struct pf_range apart[] = {{0, UINT64_MAX}, {UINT64_MAX, 1}};
 
     (void)state;
     assert_ranges("18446744073709551615", 1, last);
+    assert_ranges("0-18446744073709551615", 1, all);
+    assert_ranges("0-18446744073709551614 18446744073709551615", 2, apart);
 }
 
 static void alloc_takes_a_count_and_contiguous(void **state)
@@ -111,6 +115,30 @@ static void alloc_takes_a_count_and_contiguous(void **state)
     refused(command_parse_alloc, "contiguous 8", 12, PF_E_INVALID);
     refused(command_parse_alloc, "8\0", 2, PF_E_INVALID);
     refused(command_parse_alloc, "18446744073709551616", 20, PF_E_RANGE);
+    assert_ok(command_parse_alloc("16777216", 8, &c));
+    refused(command_parse_alloc, "16777217", 8, PF_E_RANGE);
+}
+
+/* last_error shows it in one line of a text file. */
+static void what_is_quoted_is_printable_and_short(void **state)
+{
+    static const struct {
+        const char *text, *words;
+    } rows[] = {
+        {"  4\t5 \n", "4 5"},
+        {"4 a\x1b\x7f\xc3\xa9~!", "a????~!"},
+        {"4 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+    };
+    struct command c;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const pf_err err = command_parse_free(rows[i].text, strlen(rows[i].text), &c);
+        assert_pf(i == 0 ? PF_OK : PF_E_INVALID, err);
+        assert_string_equal(c.words, rows[i].words);
+        command_free(&c);
+    }
 }
 
 static void state_takes_one_of_three_words(void **state)
@@ -150,14 +178,17 @@ static void pins_takes_plus_one_minus_one_or_zero(void **state)
 
 static void checksum_takes_up_to_16_hex_digits(void **state)
 {
+    static const char *const invalid[] = {"",  "xyz", "12 34", "/", ":",
+                                          "@", "G",   "`",     "g"};
     struct command c;
 
     (void)state;
     assert_ok(command_parse_checksum("2D06800538d394c2\n", 17, &c));
     assert_u64(0x2D06800538D394C2, c.number);
-    refused(command_parse_checksum, "", 0, PF_E_INVALID);
-    refused(command_parse_checksum, "xyz", 3, PF_E_INVALID);
-    refused(command_parse_checksum, "12 34", 5, PF_E_INVALID);
+    assert_ok(command_parse_checksum("0129afAF", 8, &c));
+    assert_u64(0x0129AFAF, c.number);
+    for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++)
+        refused(command_parse_checksum, invalid[i], strlen(invalid[i]), PF_E_INVALID);
     refused(command_parse_checksum, "12345678901234567", 17, PF_E_RANGE);
 }
 
@@ -205,6 +236,7 @@ static void only_a_last_token_that_may_be_cut_waits(void **state)
 {
     const size_t max = 1 << 20;
     const char *text = "12 345";
+    char digits[COMMAND_TOKEN_MAX + 1];
 
     (void)state;
     assert_int_equal(command_cut(text, 6, 4096, max), 3);
@@ -214,6 +246,10 @@ static void only_a_last_token_that_may_be_cut_waits(void **state)
     assert_int_equal(command_cut(text, 6, 4095, max), 0);
     assert_int_equal(command_cut("12 345\n", 7, 4096, max), 0);
     assert_int_equal(command_cut("12 345 ", 7, 4096, max), 0);
+    assert_int_equal(command_cut("345", 3, 512, max), 3);
+    memset(digits, '1', sizeof(digits));
+    assert_int_equal(command_cut(digits, COMMAND_TOKEN_MAX, 512, max), COMMAND_TOKEN_MAX);
+    assert_int_equal(command_cut(digits, sizeof(digits), 512, max), 0); /* no id */
 }
 
 /* A list cut at every byte, carried over, means what the whole list means. */
@@ -259,6 +295,7 @@ int main(void)
         cmocka_unit_test(bad_lists_of_ids_are_refused_whole),
         cmocka_unit_test(the_largest_numbers_are_numbers),
         cmocka_unit_test(alloc_takes_a_count_and_contiguous),
+        cmocka_unit_test(what_is_quoted_is_printable_and_short),
         cmocka_unit_test(state_takes_one_of_three_words),
         cmocka_unit_test(pins_takes_plus_one_minus_one_or_zero),
         cmocka_unit_test(checksum_takes_up_to_16_hex_digits),
