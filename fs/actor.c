@@ -30,7 +30,7 @@ void actors_free(struct actors *actors)
 /* A name may hold anything; a column of a text may not. */
 static void make_word(char comm[ACTOR_COMM_SIZE], size_t length)
 {
-    while (length > 0 && (comm[length - 1] == '\n' || length == ACTOR_COMM_SIZE))
+    if (comm[length - 1] == '\n')
         length--;
     comm[length] = '\0';
     for (char *c = comm; *c != '\0'; c++) {
@@ -48,7 +48,7 @@ static ssize_t read_comm(struct actors *actors, pid_t pid, char comm[ACTOR_COMM_
     char path[32];
 
     if (known == pid)
-        length = pread(actors->known[slot].fd, comm, ACTOR_COMM_SIZE, 0);
+        length = pread(actors->known[slot].fd, comm, ACTOR_COMM_SIZE - 1, 0);
     if (length > 0)
         return length;
     if (known != 0)
@@ -60,7 +60,7 @@ static ssize_t read_comm(struct actors *actors, pid_t pid, char comm[ACTOR_COMM_
         return -1;
     actors->known[slot].pid = pid;
     actors->known[slot].fd = fd;
-    return pread(fd, comm, ACTOR_COMM_SIZE, 0);
+    return pread(fd, comm, ACTOR_COMM_SIZE - 1, 0);
 }
 
 struct actor actor_of(struct actors *actors, pid_t pid)

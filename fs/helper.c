@@ -24,14 +24,16 @@ struct helper {
     int socket; /* each message is one request or one answer */
 };
 
+static const char unnamed[] = "a process that could not be named";
+
 /* What a message asks for. With NAME comes a descriptor of the file. */
 enum request { UNMOUNT = 'u', NAME = 'n' };
 
 /* ---- messages ---- */
 
-union rights { /* aligned for struct cmsghdr */
+union rights {
     char bytes[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
+    struct cmsghdr header; /* the first and only one */
 };
 
 /* fd: to send along, or -1. */
@@ -44,11 +46,10 @@ static bool send_request(int socket, char request, int fd)
     if (fd != -1) {
         message.msg_control = rights.bytes;
         message.msg_controllen = sizeof(rights.bytes);
-        struct cmsghdr *const header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(fd));
-        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+        rights.header.cmsg_level = SOL_SOCKET;
+        rights.header.cmsg_type = SCM_RIGHTS;
+        rights.header.cmsg_len = CMSG_LEN(sizeof(fd));
+        memcpy(CMSG_DATA(&rights.header), &fd, sizeof(fd));
     }
     ssize_t n;
     while ((n = sendmsg(socket, &message, MSG_NOSIGNAL)) == -1 && errno == EINTR) {
@@ -74,7 +75,7 @@ static char receive_request(int socket, int *out_fd)
     }
     const struct cmsghdr *const header = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
     *out_fd = -1;
-    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+    if (header != NULL) /* rights: nothing else comes unless it is asked for */
         memcpy(out_fd, CMSG_DATA(header), sizeof(*out_fd));
     if (n != 1)
         request = 0;
@@ -93,8 +94,7 @@ static bool run_fusermount(const char *mountpoint)
                mountpoint, (char *)NULL);
         _exit(127);
     }
-    while (child > 0 && waitpid(child, &status, 0) == -1 && errno == EINTR) {
-    }
+    (void)waitpid(child, &status, 0); /* no signal has a handler here */
     return status == 0;
 }
 
@@ -116,14 +116,14 @@ static void serve_daemon(int socket, const char *mountpoint, pid_t daemon)
     int fd;
 
     while (answered && (request = receive_request(socket, &fd)) != 0) {
-        snprintf(text, sizeof(text), "-");
+        snprintf(text, sizeof(text), "%s", unnamed); /* or "not unmounted" */
         if (request == UNMOUNT &&
             (umount2(mountpoint, MNT_DETACH) == 0 || run_fusermount(mountpoint)))
             snprintf(text, sizeof(text), "+");
-        if (request == NAME && fd != -1)
+        if (fd != -1) { /* NAME */
             pf_name_holder(fd, daemon, text, sizeof(text));
-        if (fd != -1)
             close(fd);
+        }
         answered = answer(socket, text);
     }
 }
@@ -213,10 +213,8 @@ void helper_name_holder(void *ctx, int fd, char *out, size_t size)
 {
     char text[ANSWER_SIZE];
 
-    if (ask(ctx, NAME, fd, text, sizeof(text)) && strcmp(text, "-") != 0)
-        snprintf(out, size, "%s", text);
-    else
-        snprintf(out, size, "a process that could not be named");
+    const bool named = ask(ctx, NAME, fd, text, sizeof(text));
+    snprintf(out, size, "%s", named ? text : unnamed);
 }
 
 void helper_stop(struct helper *helper)

@@ -69,6 +69,35 @@ static void all_that_shared_the_failed_sync_get_eio_and_the_others_do_not(void *
     assert_decides(f->m, held);
 }
 
+/* Whoever has a file open already is refused as well. */
+static void files_opened_before_the_failure_change_nothing(void **state)
+{
+    struct faulty *const f = *state;
+    struct mnt *const m = f->m;
+    const uint64_t held[] = {faults_pages(f, PAGES), 0};
+    const int list = m_open(m, "free", O_WRONLY);
+    const int page = m_open(m, "pages/6/state", O_WRONLY);
+    char path[256];
+
+    assert_true(list >= 0 && page >= 0);
+    faults_fail(f, FAULT_JOURNAL, FAULT_SYNC, 0, 1, EIO);
+    assert_write(EIO, m, "free", "5\n");
+    assert_int_equal(write(list, "6\n", 2), -1);
+    assert_int_equal(errno, EROFS);
+    assert_int_equal(write(page, "free!", 5), -1);
+    assert_int_equal(errno, EROFS);
+    assert_int_equal(write(page, "pinned", 6), -1);
+    assert_int_equal(errno, EROFS);
+    snprintf(path, sizeof(path), "%s/free", m->point);
+    assert_int_equal(truncate(path, 0), -1);
+    assert_int_equal(errno, EROFS);
+    close(list);
+    close(page);
+    assert_state(m, 6, "allocated");
+    faults_stop(f, 2);
+    assert_decides(m, held);
+}
+
 static void a_failed_sync_is_never_repeated(void **state)
 {
     struct faulty *const f = *state;
@@ -201,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FAULT_TEST(all_that_shared_the_failed_sync_get_eio_and_the_others_do_not),
+        FAULT_TEST(files_opened_before_the_failure_change_nothing),
         FAULT_TEST(a_failed_sync_is_never_repeated),
         FAULT_TEST(a_failed_write_to_the_journal_is_final),
         FAULT_TEST(a_failed_write_to_the_database_is_final),

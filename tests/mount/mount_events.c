@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,24 @@ static void refusals_are_logged_with_their_errno(void **state)
            "free 7 EBUSY\nfree - EINVAL\nfree 1 EPERM\nstate 9 EINVAL\nunpin 9 EALREADY\n"
            "checksum 9 EBADMSG\n",
            "tail -n +2 events | awk '{print $3, $4, $7}'");
+    mnt_stop(m);
+}
+
+static void odd_command_names_are_one_word(void **state)
+{
+    static const char *const names[] = {"a b\x7f\xc3\xa9", "fifteen-letters", "\n", ""};
+    struct mnt *m = *state;
+    char own[16];
+
+    mnt_pages(m, 20);
+    assert_int_equal(prctl(PR_GET_NAME, own), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_equal(prctl(PR_SET_NAME, names[i]), 0);
+        assert_write(0, m, "pin", "7\n");
+    }
+    assert_int_equal(prctl(PR_SET_NAME, own), 0);
+    expect(m, "a_b___ ok\nfifteen-letters ok\n_ ok\n? ok\n",
+           "awk '{print $6, $7}' events");
     mnt_stop(m);
 }
 
@@ -165,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MOUNT_TEST(each_command_is_one_line_with_pid_and_command),
         MOUNT_TEST(refusals_are_logged_with_their_errno),
+        MOUNT_TEST(odd_command_names_are_one_word),
         MOUNT_TEST(times_are_microseconds_since_1970),
         MOUNT_TEST(an_allocation_of_many_pages_is_an_event_a_run),
         MOUNT_TEST(tail_f_follows),

@@ -288,6 +288,33 @@ static void copy_file_range_copies_or_is_not_supported(void **state)
     mnt_stop(m);
 }
 
+/* The page is in the kernel's cache, as are those of many others, and the kernel knows of
+ * no write to it: a trunk, to which a page is added. */
+static void a_change_reaches_all_who_have_the_data_open(void **state)
+{
+    enum { OPEN = 140, FIRST = 10 }; /* up to page 79 */
+    struct mnt *m = *state;
+    char path[64], before, after;
+    int fds[OPEN];
+
+    v3_make_pages(m->t.db, 100);
+    mnt_start(m, "sync=none");
+    assert_write(0, m, "free", "79\n");
+    for (int i = 0; i < OPEN; i++) {
+        snprintf(path, sizeof(path), "pages/%d/data", FIRST + i / 2); /* each twice */
+        fds[i] = m_open(m, path, O_RDONLY);
+        assert_true(fds[i] >= 0);
+        assert_int_equal(pread(fds[i], &before, 1, V3_TRUNK_COUNT + 3), 1);
+    }
+    close(fds[OPEN - 1]); /* the last two are the trunk's */
+    assert_write(0, m, "free", "80\n");
+    assert_int_equal(pread(fds[OPEN - 2], &after, 1, V3_TRUNK_COUNT + 3), 1);
+    assert_int_equal(after, before + 1);
+    for (int i = 0; i < OPEN - 1; i++)
+        close(fds[i]);
+    mnt_stop(m);
+}
+
 /* A text is rendered at the first read and at each read of offset 0: never torn. */
 static void a_text_read_in_pieces_is_one_text(void **state)
 {
@@ -336,6 +363,7 @@ int main(void)
         MOUNT_TEST(truncating_does_nothing),
         MOUNT_TEST(fallocate_and_the_like_are_not_supported),
         MOUNT_TEST(copy_file_range_copies_or_is_not_supported),
+        MOUNT_TEST(a_change_reaches_all_who_have_the_data_open),
         MOUNT_TEST(a_text_read_in_pieces_is_one_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -400,6 +400,29 @@ static void a_file_opened_elsewhere_is_noticed_and_told_when_idle(void **state)
     assert_left_to(f, pid);
 }
 
+/* The helper, which alone may look into other processes, was ended by somebody. */
+static void a_process_that_cannot_be_named_is_told_all_the_same(void **state)
+{
+    static const char unnamed[] = "a process that could not be named";
+    struct faulty *const f = *state;
+    const pid_t pid = mount_and_open_elsewhere(f);
+    char command[100];
+
+    snprintf(command, sizeof(command), "pkill -KILL -P %d pagefs-helper",
+             (int)f->m->daemon);
+    if (sh(f->m, command) != 0) {
+        close_elsewhere(f->m, pid);
+        print_message("there is no helper\n");
+        skip();
+    }
+    assert_write(0, f->m, "ctl", "checkpoint\n");
+    expect(f->m, "mode ro\n", "grep ^mode status");
+    assert_non_null(strstr(m_read(f->m, "status"), unnamed));
+    close_elsewhere(f->m, pid);
+    faults_stop(f, 2);
+    assert_non_null(strstr(faults_said(f), unnamed));
+}
+
 static bool is_read_only(struct faulty *f)
 {
     return strstr(m_read(f->m, "status"), "mode ro\n") != NULL;
@@ -506,6 +529,7 @@ int main(void)
         FAULT_TEST(a_file_moved_aside_and_replaced_is_stale),
         FAULT_TEST(a_file_that_was_removed_is_stale),
         FOREIGN_TEST(a_file_open_in_another_process_is_mounted_read_only),
+        FOREIGN_TEST(a_process_that_cannot_be_named_is_told_all_the_same),
         FOREIGN_TEST(a_file_opened_elsewhere_is_read_only_from_the_next_checkpoint),
         FOREIGN_TEST(a_file_opened_elsewhere_is_noticed_and_told_when_idle),
         FOREIGN_TEST(a_file_opened_elsewhere_is_noticed_by_a_busy_mount),

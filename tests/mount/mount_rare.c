@@ -2,6 +2,7 @@
  * somebody held them, changes during a check. */
 #include "faults.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -219,6 +220,8 @@ static void rights_follow_uid_gid_and_mode(void **state)
     snprintf(path, sizeof(path), "%s/limits/max_pages", m->point);
     assert_int_equal(faccessat(AT_FDCWD, path, W_OK, AT_EACCESS), -1);
     assert_int_equal(errno, EROFS);
+    snprintf(path, sizeof(path), "%s/snapshots", m->point); /* kept in memory */
+    assert_int_equal(faccessat(AT_FDCWD, path, W_OK, AT_EACCESS), 0);
     mnt_stop(m);
 }
 
@@ -240,8 +243,12 @@ static void what_a_shrink_took_is_not_there_for_those_who_hold_it(void **state)
     assert_write(0, m, "pin", "19\n");
     const int directory = m_open(m, "pages/19", O_PATH);
     const int state_file = m_open(m, "pages/19/state", O_PATH);
+    const int state_writer = m_open(m, "pages/19/state", O_WRONLY);
+    const int sum_writer = m_open(m, "pages/19/checksum", O_WRONLY);
+    const int listing = m_open(m, "pages/19", O_RDONLY | O_DIRECTORY);
     const int pinned = m_open(m, "pinned/19", O_PATH | O_NOFOLLOW);
     assert_true(directory >= 0 && state_file >= 0 && pinned >= 0);
+    assert_true(state_writer >= 0 && sum_writer >= 0 && listing >= 0);
     assert_true(readlinkat(pinned, "", bytes, sizeof(bytes)) > 0);
     assert_write(0, m, "unpin", "19\n");
     assert_int_equal(errno_of(readlinkat(pinned, "", bytes, sizeof(bytes))), ENOENT);
@@ -258,6 +265,14 @@ static void what_a_shrink_took_is_not_there_for_those_who_hold_it(void **state)
     assert_int_equal(errno_of(open(link, O_RDONLY)), ENOENT);
     assert_int_equal(errno_of(open(link, O_WRONLY)), ENOENT);
     assert_int_equal(errno_of(truncate(link, 0)), ENOENT);
+    assert_int_equal(errno_of(write(state_writer, "allocated", 9)), ENOENT);
+    assert_int_equal(errno_of(write(state_writer, "pinned", 6)), ENOENT);
+    assert_int_equal(errno_of(write(state_writer, "free", 4)), ENOENT);
+    assert_int_equal(errno_of(write(sum_writer, "0", 1)), ENOENT);
+    assert_int_equal(errno_of(getdents64(listing, bytes, sizeof(bytes))), ENOENT);
+    close(state_writer);
+    close(sum_writer);
+    close(listing);
     close(directory);
     close(state_file);
     close(pinned);
@@ -283,6 +298,7 @@ static void a_check_names_the_pages_that_changed_meanwhile(void **state)
     assert_write(0, m, "pin", "1280-1289\n");
     assert_write(0, m, "pin", "1290\n");
     assert_write(0, m, "unpin", "1282-1285 1290\n"); /* these are noted already */
+    assert_write(0, m, "pin", "1288-1293\n");        /* of these some are not */
     for (unsigned i = 0; i < NAMED + 4; i++) {
         snprintf(text, sizeof(text), "%u\n", 1300 + 2 * i);
         assert_write(0, m, "pin", text);
@@ -291,8 +307,9 @@ static void a_check_names_the_pages_that_changed_meanwhile(void **state)
     expect(m, "", "until grep -q idle check/action; do sleep 0.01; done");
     expect(m,
            "pages 1280-1290: changed during the check\n"
+           "pages 1288-1293: changed during the check\n"
            "page 1300: changed during the check\n"
-           "5 more changes during the check\n",
+           "6 more changes during the check\n",
            "grep -E '128|1300:|more' check/findings");
     faults_stop(f, 0);
 }

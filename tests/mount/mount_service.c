@@ -249,6 +249,18 @@ static void a_mount_that_fails_says_why_in_one_line(void **state)
     }
 }
 
+static void without_dev_null_nothing_is_opened_in_its_place(void **state)
+{
+    struct mnt *m = *state;
+
+    skip_unless_it_can_unshare(m);
+    v3_make_pages(m->t.db, 20);
+    assert_int_equal(sh(m, "unshare -m bash -c 'mount -t tmpfs none /dev && "
+                           "\"$PAGEFS\" stat \"$DB\" <&-'"),
+                     2);
+    assert_string_equal(m->err, "pagefs: /dev/null: No such file or directory\n");
+}
+
 static void a_mount_over_a_mount_says_what_to_type(void **state)
 {
     struct mnt *m = *state;
@@ -375,6 +387,7 @@ int main(void)
         MOUNT_TEST(a_start_with_a_pending_signal_mounts_nothing),
         MOUNT_TEST(a_lock_that_is_released_in_time_is_waited_for),
         MOUNT_TEST(a_mount_that_fails_says_why_in_one_line),
+        MOUNT_TEST(without_dev_null_nothing_is_opened_in_its_place),
         MOUNT_TEST(a_mount_over_a_mount_says_what_to_type),
         MOUNT_TEST(what_is_typed_is_quoted_for_the_shell),
         MOUNT_TEST(a_database_in_use_names_its_mountpoint),

@@ -267,5 +267,5 @@ CALL_AS(struct fuse_session *, NULL, FAILS_MEMORY, fuse_session_new, "fuse_sessi
         (arguments, operations, size, context))
 CALL(fuse_session_mount, (struct fuse_session * session, const char *point),
      (session, point))
-CALL_AS(int, -EIO, FAILS, fuse_session_loop, "fuse_session_loop",
+CALL_AS(int, -errno, FAILS, fuse_session_loop, "fuse_session_loop",
         (struct fuse_session * session), (session))
