@@ -6,11 +6,12 @@
 #
 # PATHS is the program of paths.c, with its options if any, PAGEFS the daemon that it is the
 # client of. A path is run COUNT and 2 COUNT times: what starting and ending cost falls out.
-# compare fails when a path has grown by more than the drift between two runs of the same
-# build: 2%, which is what threads that wait for one another differ by; paths of the library
-# differ by 0.1%.
+# compare fails when a path has grown by more than two runs of the same build differ by.
+# Those of the library do not differ. In a daemon, how often threads and the kernel wait for
+# one another depends on what else the machine does: a listing has been seen at 1.46.
 set -u
-drift=1.02
+drift=1.005
+mount_drift=1.5
 
 # Instructions that the command has run, by what callgrind says on its stderr.
 counted()
@@ -86,7 +87,7 @@ count() # PATHS PAGEFS [NAME]...
 
 compare() # OLD NEW
 {
-    awk -F '\t' -v drift=$drift '
+    awk -F '\t' -v library=$drift -v mount=$mount_drift '
         BEGIN { printf "%-38s %12s %12s %8s\n", "path", "old", "new", "ratio" }
         /^#/ { next }
         FNR == NR { old[$1] = $2; next }
@@ -94,6 +95,7 @@ compare() # OLD NEW
         !($1 in old) { printf "%-38s %12s %12.1f %8s\n", $1, "-", $2, "-"; next }
         {
             ratio = old[$1] > 0 ? $2 / old[$1] : 1
+            drift = $1 ~ /^mount/ ? mount : library
             word = ratio > drift ? " slower" : ratio * drift < 1 ? " faster" : ""
             slower += ratio > drift
             printf "%-38s %12.1f %12.1f %8.3f%s\n", $1, old[$1], $2, ratio, word
