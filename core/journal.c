@@ -213,16 +213,37 @@ pf_err journal_adopt(struct journal *j, bool half_made, uint64_t next_lsn,
     return journal_restart(j, db_size, true);
 }
 
+/* Who restores a backup over a database that is mounted may copy its journal, too: into
+ * our file. PF_E_STALE, PF_E_JOURNAL: then it is not ours to end. */
+static pf_err check_ours(const struct journal *j)
+{
+    uint8_t sector[SECTOR] = {0};
+    struct journal_header header = {0};
+    size_t got;
+    bool empty;
+    pf_err err = dev_read(j->file, 0, sector, sizeof sector, &got);
+    if (err == PF_OK)
+        err = journal_header_decode(sector, &header, &empty);
+    if (err == PF_OK && header.salt != j->salt)
+        err = PF_E_STALE;
+    return err;
+}
+
 /* The header goes first and for good: should the name come back after a power
  * cut, there is nothing in it to replay. */
 pf_err journal_end(struct journal *j)
 {
     static const uint8_t zeros[SECTOR];
-    pf_err err = dev_write(j->file, 0, zeros, sizeof zeros);
+    int rc = 0;
+    pf_err err = check_ours(j);
+    if (err == PF_OK)
+        err = dev_write(j->file, 0, zeros, sizeof zeros);
     if (err == PF_OK)
         err = dev_sync(j->file);
-    if (err == PF_OK && j->place->ops->remove(j->place) != 0)
-        err = PF_E_IO;
+    if (err == PF_OK)
+        rc = j->place->ops->remove(j->place);
+    if (rc != 0)
+        err = rc == -ESTALE ? PF_E_STALE : PF_E_IO;
     if (err == PF_OK && j->place->ops->sync(j->place) != 0)
         err = PF_E_IO;
     return err;

@@ -52,7 +52,8 @@ PF_CHECK pf_err journal_sync(struct journal *journal, bool sync);
 /* Begin a new generation. Everything in the old one is in the database, synced.
  */
 PF_CHECK pf_err journal_restart(struct journal *journal, uint64_t db_size, bool sync);
-/* Clean end: empty header, synced; name removed, directory synced. */
+/* Clean end: empty header, synced; name removed, directory synced. PF_E_STALE,
+ * PF_E_JOURNAL: another journal has come into its place, and stays as it is. */
 PF_CHECK pf_err journal_end(struct journal *journal);
 /* Release memory and the file; the file stays. */
 void journal_close(struct journal *journal);

@@ -14,6 +14,7 @@ struct dir_place {
     struct pf_place place;
     int dir_fd;
     struct stat st;          /* of the database when it was opened */
+    struct stat journal;     /* of the file that was opened or created last */
     char name[NAME_MAX + 1]; /* of the journal */
     char database[NAME_MAX + 1];
 };
@@ -33,14 +34,14 @@ static int wrap(int fd, struct pf_file **out_file)
 
 static int dir_open(struct pf_place *place, bool write, struct pf_file **out_file)
 {
-    const struct dir_place *d = dir_of(place);
-    struct stat st;
+    struct dir_place *d = dir_of(place);
     const int fd = openat(d->dir_fd, d->name,
                           (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK |
                               O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != d->st.st_uid) {
+    if (fstat(fd, &d->journal) != 0 || !S_ISREG(d->journal.st_mode) ||
+        d->journal.st_uid != d->st.st_uid || d->journal.st_nlink > 1) {
         (void)close(fd);
         return -EPERM;
     }
@@ -49,7 +50,7 @@ static int dir_open(struct pf_place *place, bool write, struct pf_file **out_fil
 
 static int dir_create(struct pf_place *place, struct pf_file **out_file)
 {
-    const struct dir_place *d = dir_of(place);
+    struct dir_place *d = dir_of(place);
     const int fd =
         openat(d->dir_fd, d->name,
                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
@@ -58,7 +59,7 @@ static int dir_create(struct pf_place *place, struct pf_file **out_file)
     /* who may read the database may read its journal; only root can give files
      * away */
     if ((geteuid() != d->st.st_uid && fchown(fd, d->st.st_uid, d->st.st_gid) != 0) ||
-        fchmod(fd, d->st.st_mode & 0777) != 0) {
+        fchmod(fd, d->st.st_mode & 0777) != 0 || fstat(fd, &d->journal) != 0) {
         const int saved = errno;
         (void)unlinkat(d->dir_fd, d->name, 0);
         (void)close(fd);
@@ -72,7 +73,13 @@ static int dir_create(struct pf_place *place, struct pf_file **out_file)
 
 static int dir_remove(struct pf_place *place)
 {
-    return unlinkat(dir_of(place)->dir_fd, dir_of(place)->name, 0) == 0 ? 0 : -errno;
+    const struct dir_place *d = dir_of(place);
+    struct stat now;
+    if (fstatat(d->dir_fd, d->name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        return -errno;
+    if (now.st_dev != d->journal.st_dev || now.st_ino != d->journal.st_ino)
+        return -ESTALE;
+    return unlinkat(d->dir_fd, d->name, 0) == 0 ? 0 : -errno;
 }
 
 static int dir_set_aside(struct pf_place *place)

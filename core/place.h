@@ -13,9 +13,11 @@ struct stat;
 
 struct pf_place_ops {
     /* -ENOENT: there is none. -ELOOP, -EPERM: there is something we must not
-     * trust (no regular file, or not the database owner's). write: O_RDWR. */
+     * trust (no regular file, not the database owner's, or one that has another name
+     * too). write: O_RDWR. */
     int (*open)(struct pf_place *place, bool write, struct pf_file **out_file);
     int (*create)(struct pf_place *place, struct pf_file **out_file); /* exclusively */
+    /* -ESTALE: the name is another file's than the one opened or created last. */
     int (*remove)(struct pf_place *place);
     int (*set_aside)(struct pf_place *place); /* rename to <name>.refused; -EEXIST */
     int (*sync)(struct pf_place *place);      /* make create and remove durable */

@@ -131,7 +131,8 @@ static pf_err find_journal(struct pf_place *place, bool write, struct pf_file **
         return PF_E_NO_MEMORY;
     if (rc == -ELOOP || rc == -EPERM) {
         store_say(reason,
-                  "the journal is refused: not a regular file of the database's owner");
+                  "the journal is refused: not a regular file of the database's owner, "
+                  "or it has a second name");
         return PF_E_JOURNAL;
     }
     store_say(reason, "there is a journal that cannot be read: %s", strerror(-rc));

@@ -259,6 +259,86 @@ static void a_symbolic_link_for_a_journal_is_refused(void **state)
     assert_refused(t, journal, "not a regular file");
 }
 
+/* It would be filled with zeros, under its other name as well. */
+static void a_journal_with_a_second_name_is_refused(void **state)
+{
+    struct scratch *t = *state;
+    char journal[256], precious[256];
+    struct v3_image before, after;
+    struct pf_info info;
+    assert_ok(pf_create(t->db, 10));
+    journal_path(t, journal);
+    scratch_path(t, "precious", precious);
+    copy_file(t->db, precious);
+    v3_poke64(precious, 0, 0); /* as a journal that has nothing to replay */
+    v3_image_read(precious, &before);
+    assert_int_equal(link(precious, journal), 0);
+    scratch_open(t, NULL);
+    pf_info_get(t->store, &info);
+    assert_int_equal(info.mode, PF_MODE_RO);
+    assert_non_null(strstr(info.reason, "second name"));
+    scratch_close(t);
+    v3_image_read(precious, &after);
+    assert_true(before.size == after.size);
+    assert_true(v3_image_differences(&before, &after) == 0);
+    v3_image_free(&before);
+    v3_image_free(&after);
+    assert_true(exists(journal));
+}
+
+/* What a backup of a crashed database is put over while it is open, and nothing was
+ * written since the last checkpoint: all of it was durable, none of it is ours. */
+static void restore_while_open(struct scratch *t, void (*put)(const char *, const char *),
+                               bool database, pf_err expected)
+{
+    char old[256], journal[256], saved_db[256], saved_journal[256];
+    prepare(t, old, journal);
+    scratch_path(t, "saved", saved_db);
+    scratch_path(t, "saved-journal", saved_journal);
+    copy_file(t->db, saved_db);
+    copy_file(journal, saved_journal);
+    const uint64_t hash = v3_hash(saved_journal);
+    uint64_t id;
+    scratch_open(t, NULL);
+    assert_ok(pf_pages_alloc_contiguous(t->store, 20, &id, NULL)); /* a longer file */
+    assert_ok(pf_checkpoint(t->store));
+    if (database)
+        put(saved_db, t->db);
+    put(saved_journal, journal);
+    assert_pf(expected, pf_close(t->store));
+    t->store = NULL;
+    assert_true(hash == v3_hash(journal));
+}
+
+static void move_file(const char *from, const char *to)
+{
+    assert_int_equal(rename(from, to), 0);
+}
+
+static void a_journal_copied_over_ours_is_left_alone(void **state)
+{
+    struct scratch *t = *state;
+    restore_while_open(t, copy_file, true, PF_E_STALE);
+    scratch_open(t, NULL);
+    assert_true(pf_writable(t->store));
+    assert_changes_are_there(t);
+}
+
+static void a_journal_moved_over_ours_is_left_alone(void **state)
+{
+    struct scratch *t = *state;
+    restore_while_open(t, move_file, true, PF_E_STALE);
+    scratch_open(t, NULL);
+    assert_true(pf_writable(t->store));
+    assert_changes_are_there(t);
+}
+
+static void a_journal_alone_put_over_ours_is_left_alone(void **state)
+{
+    struct scratch *t = *state;
+    restore_while_open(t, move_file, false, PF_E_STALE);
+}
+
 static void a_fifo_for_a_journal_is_refused_without_waiting(void **state)
 {
     struct scratch *t = *state;
@@ -489,6 +569,10 @@ int main(void)
         SCRATCH_TEST(a_damaged_record_before_a_durable_one_is_refused),
         SCRATCH_TEST(a_torn_last_record_is_as_if_it_never_was),
         SCRATCH_TEST(a_symbolic_link_for_a_journal_is_refused),
+        SCRATCH_TEST(a_journal_with_a_second_name_is_refused),
+        SCRATCH_TEST(a_journal_copied_over_ours_is_left_alone),
+        SCRATCH_TEST(a_journal_moved_over_ours_is_left_alone),
+        SCRATCH_TEST(a_journal_alone_put_over_ours_is_left_alone),
         SCRATCH_TEST(a_fifo_for_a_journal_is_refused_without_waiting),
         SCRATCH_TEST(a_journal_that_appears_while_we_are_open_is_not_overwritten),
         SCRATCH_TEST(a_journal_half_made_when_the_power_went_is_no_obstacle),
