@@ -31,11 +31,32 @@ static pf_err free_unused(struct fsctx *ctx, const struct pf_range *ranges,
                : err;
 }
 
+/* A megabyte of ranges can name each page a hundred thousand times. What is not there
+ * costs nothing. */
+static bool names_too_many(struct fsctx *ctx, const struct command *command)
+{
+    const uint64_t total = pf_total_pages(ctx->store);
+    uint64_t left = command->verb == COMMAND_FREE ? COMMAND_FREE_MAX : COMMAND_PINS_MAX;
+
+    for (size_t i = 0; i < command->range_count; i++) {
+        const struct pf_range *const range = &command->ranges[i];
+        const uint64_t there = range->first < total ? total - range->first : 0;
+        const uint64_t count = range->count < there ? range->count : there;
+
+        if (count > left)
+            return true;
+        left -= count;
+    }
+    return false;
+}
+
 static pf_err apply_ranges(struct fsctx *ctx, const struct command *command,
                            struct effect *out)
 {
     pf_err err;
 
+    if (names_too_many(ctx, command))
+        return PF_E_RANGE;
     switch (command->verb) {
     case COMMAND_PIN:
         err =

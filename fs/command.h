@@ -12,6 +12,8 @@ enum {
     COMMAND_WORDS_SIZE = 48,     /* bytes for what last_error quotes, with the NUL */
     COMMAND_TOKEN_MAX = 41,      /* two 64-bit numbers and a dash */
     COMMAND_ALLOC_MAX = 1 << 24, /* pages one command may allocate: 128 MiB of ids */
+    COMMAND_FREE_MAX = 1 << 24,  /* pages a list may name, each as often as it does: */
+    COMMAND_PINS_MAX = 1 << 22,  /* it holds up the others for so long, 1 or 2 seconds */
     COMMAND_CUT_UNIT = 512,      /* stdio writes multiples of this: see command_cut() */
     COMMAND_MAX_WRITE_SLACK = 4096, /* the kernel cuts large writes at page borders */
 };

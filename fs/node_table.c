@@ -64,7 +64,8 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .parse = command_parse_free, .syntax = IDS_SYNTAX,
         .doc = "gives pages back: ids and ranges, any white space between. One write is\n"
                "one transaction: all of it happens, or nothing. A page that the graph reaches\n"
-               "is refused (EBUSY); the first free waits for a walk of the graph, if any",
+               "is refused (EBUSY); the first free waits for a walk of the graph, if any.\n"
+               "At most 16777216 pages at once (ERANGE)",
         .example = "echo 7 10-19 > free",
     },
     [NODE_PIN] = {
@@ -72,14 +73,14 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .content = NODE_IS_COMMAND, .flags = NODE_CARRIES_TOKENS,
         .parse = command_parse_pin, .syntax = IDS_SYNTAX,
         .doc = "pins pages, which are then not freed; a page pinned n times needs n unpins.\n"
-               "Pins end with the mount",
+               "Pins end with the mount. At most 4194304 at once (ERANGE)",
         .example = "echo 7 > pin",
     },
     [NODE_UNPIN] = {
         .parent = NODE_ROOT, .name = "unpin", .mode = FILE_(0200),
         .content = NODE_IS_COMMAND, .flags = NODE_CARRIES_TOKENS,
         .parse = command_parse_unpin, .syntax = IDS_SYNTAX,
-        .doc = "takes one pin off each page",
+        .doc = "takes one pin off each page, at most 4194304 at once (ERANGE)",
         .example = "echo 7 > unpin",
     },
     [NODE_FREELIST] = {

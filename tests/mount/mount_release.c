@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The walk-through that the first release was accepted by. */
@@ -172,6 +173,54 @@ static void a_batch_with_one_bad_page_frees_nothing(void **state)
     mnt_stop(m);
 }
 
+/* `range` as often as that, and `last`. */
+static void write_repeated(int expected, struct mnt *m, const char *path,
+                           const char *range, unsigned times, const char *last)
+{
+    const size_t length = strlen(range);
+    char *const text = malloc(times * length + strlen(last) + 1);
+    struct timespec begin, end;
+
+    assert_non_null(text);
+    for (unsigned i = 0; i < times; i++)
+        memcpy(text + i * length, range, length + 1);
+    strcpy(text + times * length, last);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    mnt_assert_errno(expected, m_write(m, path, text), path, range, __FILE__, __LINE__);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    free(text);
+    if (!built_with_sanitizer())
+        assert_true(end.tv_sec - begin.tv_sec <= 5);
+}
+
+/* Whoever names each page of a file a hundred thousand times would hold up everybody. */
+static void a_list_names_a_bounded_number_of_pages(void **state)
+{
+    enum { FREE_MAX = 1 << 24, PINS_MAX = 1 << 22, PAGES = 1024 };
+    static const char all[] = "2-1025\n";
+    struct mnt *m = *state;
+
+    mnt_pages(m, PAGES + 2);
+    write_repeated(EALREADY, m, "free", all, FREE_MAX / PAGES, "");
+    write_repeated(ERANGE, m, "free", all, FREE_MAX / PAGES, "2\n");
+    write_repeated(ERANGE, m, "free", all, 150000, "");
+    assert_string_equal(m_read(m, "last_error"),
+                        "free 2-1025 2-1025 2-1025 2-1025 2-1025 "
+                        "2-1025 2-102: the number is too large "
+                        "(ERANGE)\n");
+    write_repeated(0, m, "pin", all, PINS_MAX / PAGES, "");
+    assert_string_equal(m_read(m, "pages/1025/pins"), "4096\n");
+    write_repeated(ERANGE, m, "pin", all, PINS_MAX / PAGES, "1025\n");
+    write_repeated(ERANGE, m, "pin", all, 150000, "");
+    write_repeated(ERANGE, m, "unpin", all, PINS_MAX / PAGES, "1025\n");
+    assert_string_equal(m_read(m, "pages/1025/pins"), "4096\n");
+    write_repeated(0, m, "unpin", all, PINS_MAX / PAGES, "");
+    assert_u64(0, m_number(m, "stats", "pinned_pages"));
+    assert_u64(0, m_number(m, "stats", "free_pages"));
+    write_repeated(ENOENT, m, "free", "1026-18446744073709551615\n", 100, "");
+    mnt_stop(m);
+}
+
 static void lists_take_any_white_space_and_any_order(void **state)
 {
     struct mnt *m = *state;
@@ -204,6 +253,7 @@ int main(void)
         MOUNT_TEST(a_waiting_number_runs_at_the_last_close),
         MOUNT_TEST(a_short_write_runs_at_once),
         MOUNT_TEST(a_batch_with_one_bad_page_frees_nothing),
+        MOUNT_TEST(a_list_names_a_bounded_number_of_pages),
         MOUNT_TEST(lists_take_any_white_space_and_any_order),
         MOUNT_TEST(frees_and_allocations_of_a_shell_loop_are_in_order),
     };
