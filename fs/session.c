@@ -205,6 +205,6 @@ void session_unmount(struct fsctx *ctx, struct helper *helper)
 
     if (helper != NULL && is_connected(device) && disconnect(device) &&
         !helper_unmount(helper))
-        message(NULL, "cannot unmount: fusermount3 -u does it");
+        message(NULL, "cannot unmount: fusermount3 -u does, unless somebody has");
     fuse_session_unmount(ctx->session);
 }

@@ -217,6 +217,7 @@ static void a_mistake_is_answered_with_what_to_do(void **state)
     } cases[] = {
         {"chekc db.v3",
          "chekc: neither a file nor a command: pagefs -h lists the commands", 2},
+        {"loop mnt", "loop: Too many levels of symbolic links", 2},
         {"mnt db.v3", "mnt: not a regular file: expected the database here", 32},
         {"\"$UNSET\" mnt", "\"\": no such file: pagefs create makes one", 2},
         {"check text",
@@ -249,7 +250,7 @@ static void a_mistake_is_answered_with_what_to_do(void **state)
     v3_make_pages(m->t.db, 20);
     expect(m, "",
            "echo hello >text; head -c 5000 /dev/zero >zeros; touch gone.v3-journal "
-           "gone-journal; mkdir -p mnt");
+           "gone-journal; mkdir -p mnt; ln -s loop loop");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         snprintf(command, sizeof(command), "\"$PAGEFS\" %s", cases[i].command);
         snprintf(expected, sizeof(expected), "pagefs: %s\n", cases[i].answer);

@@ -164,6 +164,10 @@ static void checksum_is_the_xxh3_of_the_page(void **state)
     snprintf(expected, sizeof(expected), "%016llx\n", (unsigned long long)sum ^ 1);
     assert_write(EBADMSG, m, "pages/700/checksum", expected);
     assert_write(EINVAL, m, "pages/700/checksum", "xyz\n");
+    v3_peek(m->t.db, 0, page, V3_HEADER);
+    snprintf(expected, sizeof(expected), "%llx",
+             (unsigned long long)pf_checksum(page, V3_HEADER));
+    assert_write(0, m, "pages/0/checksum", expected);
     mnt_stop(m);
 }
 

@@ -1,10 +1,12 @@
 /* What the graph uses, as the tree shows it; the refusal to free it; the check. */
+#include "graph.h"
 #include "harness.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TYPE_AND_USER_OF_100                                                             \
     "sed -n 101p pages.jsonl | grep -o '\"type\":[^,]*\\|\"used_by\":[^,]*' | "          \
@@ -111,6 +113,71 @@ static void bad_has_a_page_whose_bytes_were_changed(void **state)
     expect(m, "node\n", "cat pages/101/type");
     expect(m, "101\n", "ls bad");
     expect(m, "1\n", "cut -c 11- map | grep -o '!' | wc -l");
+    mnt_stop(m);
+}
+
+static void mount_image(struct mnt *m, struct image *image)
+{
+    scratch_copy_sample(&m->t, "medium"); /* for its side file */
+    assert_int_equal(truncate(m->t.db, (off_t)image->size), 0);
+    v3_poke(m->t.db, 0, image->bytes, image->size);
+    image_free(image);
+    mnt_start(m, NULL);
+}
+
+/* A pin hides nothing that is wrong, only what merely is not in use. */
+static void a_map_shows_what_is_crossed_before_pins_and_those_before_leaks(void **state)
+{
+    enum { EDGE_LEAF = 1271, NODE = 101 };
+    struct mnt *m = *state;
+    struct image image;
+
+    image_load(&image, "medium");
+    image_set_value(&image, EDGE_LEAF, 0, NODE);
+    mount_image(m, &image);
+    assert_write(0, m, "pin", "6 101\n");
+    expect(m, "unknown\n", "cat pages/7/type");
+    expect(m, "1\n", "cut -c 11- map | grep -o P | wc -l");
+    expect(m, "1\n", "cut -c 11- map | grep -o X | wc -l");
+    expect(m, "X\n", "awk '$1 == 64 {print substr($2, 38, 1)}' map");
+    expect(m, "p1\np2\np3\n", "grep -o 'url(#p[0-9]*' map.svg | cut -c 6- | sort");
+    mnt_stop(m);
+}
+
+/* As deep as a tree may be, which no writer makes it. */
+static void a_path_too_long_for_pages_jsonl_loses_its_middle(void **state)
+{
+    enum { ROOT = 31, LEAF = 110, DEEP = 8 };
+    struct mnt *m = *state;
+    struct image image;
+
+    image_load(&image, "medium");
+    const uint64_t first = image_append(&image, DEEP);
+    for (uint64_t i = 0; i < DEEP + 1; i++) {
+        const uint64_t below = i < DEEP ? first + i : LEAF;
+        const uint64_t children[] = {below, LEAF + 1}, key = 1000000 - i;
+        image_put_index(&image, i == 0 ? ROOT : first + i - 1, false, 1, &key, children,
+                        0);
+    }
+    mount_image(m, &image);
+    expect(m, "", "u=$(cat pages/100/used_by); [ ${#u} -gt 160 ] || echo \"$u\"");
+    expect(m, "",
+           "u=$(cat pages/100/used_by); jq -r 'select(.id == 100).used_by' pages.jsonl | "
+           "grep -vFx \"${u:0:80}...${u: -77}\"; true");
+    expect(m, "1\n", "jq 'select(.id == 100).used_by' pages.jsonl | grep -c '\\.\\.\\.'");
+    mnt_stop(m);
+}
+
+/* What is free is not known then, so nothing else is: also once the graph was walked. */
+static void nothing_is_told_of_pages_while_the_free_list_is_broken(void **state)
+{
+    struct mnt *m = *state;
+
+    scratch_copy_sample(&m->t, "medium");
+    v3_poke64(m->t.db, V3_AT_FREE_HEAD, 100);
+    mnt_start(m, "ro");
+    expect_error(m, "Structure needs cleaning", "cat pages/100/type");
+    expect_error(m, "Structure needs cleaning", "cat pages/100/used_by");
     mnt_stop(m);
 }
 
@@ -226,6 +293,9 @@ int main(void)
         MOUNT_TEST(a_file_without_a_graph_has_types_too),
         MOUNT_TEST(bulk_files_show_a_dash_until_the_graph_is_walked),
         MOUNT_TEST(leaked_has_the_15_leaked_pages_of_medium),
+        MOUNT_TEST(a_map_shows_what_is_crossed_before_pins_and_those_before_leaks),
+        MOUNT_TEST(a_path_too_long_for_pages_jsonl_loses_its_middle),
+        MOUNT_TEST(nothing_is_told_of_pages_while_the_free_list_is_broken),
         MOUNT_TEST(chain_pages_of_synth39_are_not_leaked),
         MOUNT_TEST(bad_has_a_page_whose_bytes_were_changed),
         MOUNT_TEST(free_of_a_page_in_use_is_refused),
