@@ -52,6 +52,8 @@ static const char *sentence(const struct node_row *row, pf_err err)
         return row->syntax;
     if (err == PF_E_NO_SPACE && row->no_space != NULL)
         return row->no_space;
+    if (err == PF_E_RANGE && row->too_many != NULL)
+        return row->too_many;
     return pf_err_text(err);
 }
 

@@ -118,6 +118,7 @@ struct node_row {
     command_parser *parse; /* NULL: not written as text */
     const char *syntax;    /* "expected ...", for last_error */
     const char *no_space;  /* what ENOSPC means here, for last_error; or NULL */
+    const char *too_many;  /* the same for ERANGE */
     const char *doc;       /* for README */
     const char *example;   /* or NULL */
 };

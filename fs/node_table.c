@@ -62,6 +62,7 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .parent = NODE_ROOT, .name = "free", .mode = FILE_(0200),
         .content = NODE_IS_COMMAND, .flags = NODE_CARRIES_TOKENS,
         .parse = command_parse_free, .syntax = IDS_SYNTAX,
+        .too_many = "a number is too large, or all ranges together: 16777216 pages at most",
         .doc = "gives pages back: ids and ranges, any white space between. One write is\n"
                "one transaction: all of it happens, or nothing. A page that the graph reaches\n"
                "is refused (EBUSY); the first free waits for a walk of the graph, if any.\n"
@@ -72,6 +73,7 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .parent = NODE_ROOT, .name = "pin", .mode = FILE_(0200),
         .content = NODE_IS_COMMAND, .flags = NODE_CARRIES_TOKENS,
         .parse = command_parse_pin, .syntax = IDS_SYNTAX,
+        .too_many = "a number is too large, or all ranges together: 4194304 pages at most",
         .doc = "pins pages, which are then not freed; a page pinned n times needs n unpins.\n"
                "Pins end with the mount. At most 4194304 at once (ERANGE)",
         .example = "echo 7 > pin",
@@ -80,6 +82,7 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
         .parent = NODE_ROOT, .name = "unpin", .mode = FILE_(0200),
         .content = NODE_IS_COMMAND, .flags = NODE_CARRIES_TOKENS,
         .parse = command_parse_unpin, .syntax = IDS_SYNTAX,
+        .too_many = "a number is too large, or all ranges together: 4194304 pages at most",
         .doc = "takes one pin off each page, at most 4194304 at once (ERANGE)",
         .example = "echo 7 > unpin",
     },
