@@ -40,10 +40,10 @@ bool node_of_ino(uint64_t ino, struct node *out_node)
 {
     const struct node node = {ino >> 8, (enum node_kind)(ino & 0xff)};
 
-    if (node_row(node.kind) == NULL || (node.id != 0 && !has_id(node.kind)))
-        return false;
     *out_node = node;
-    return true;
+    return node.kind > NODE_NONE &&       /* unreachable: false, for these are the */
+           node.kind < NODE_KIND_COUNT && /* unreachable: numbers that the kernel */
+           (node.id == 0 || has_id(node.kind)); /* unreachable: has from us */
 }
 
 static bool is_linked(const struct fsctx *ctx, struct node link)
@@ -148,9 +148,9 @@ static bool next_numbered(const struct fsctx *ctx, enum node_kind kind, uint64_t
 static bool next_row(const struct fsctx *ctx, struct node directory, enum node_kind kind,
                      struct node_entry *out)
 {
-    if (kind <=
-        NODE_ROOT) /* a reader may seek to any offset; the root is in no listing */
-        kind = NODE_ROOT + 1;
+    /* a reader may seek to any offset; the root is in no listing */
+    if (kind == NODE_ROOT)
+        kind++;
     for (; kind < NODE_KIND_COUNT; kind++) {
         const struct node_row *const row = node_row(kind);
         if (row->parent != directory.kind ||

@@ -133,7 +133,6 @@ struct node_entry {
 #define NODE_PAGE_LIMIT (UINT64_C(1) << 55)
 enum { NODE_PATH_SIZE = 48, NODE_DEPTH_MAX = 4 };
 
-/* NULL when there is no such kind. */
 const struct node_row *node_row(enum node_kind kind);
 
 uint64_t node_ino(struct node node);

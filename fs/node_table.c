@@ -360,7 +360,5 @@ static const struct node_row node_table[NODE_KIND_COUNT] = {
 
 const struct node_row *node_row(enum node_kind kind)
 {
-    const unsigned index = (unsigned)kind;
-
-    return index > NODE_NONE && index < NODE_KIND_COUNT ? &node_table[index] : NULL;
+    return &node_table[kind];
 }

@@ -53,9 +53,9 @@ static double now_seconds(void)
 static void put_left(char *out, size_t size, double seconds)
 {
     if (seconds < 120)
-        snprintf(out, size, "%.0f s left", seconds);
+        snprintf(out, size, ", %.0f s left", seconds);
     else
-        snprintf(out, size, "%.0f min left", seconds / 60);
+        snprintf(out, size, ", %.0f min left", seconds / 60);
 }
 
 static void put_line_locked(const struct progress *f, char out[LINE_SIZE])
@@ -64,17 +64,17 @@ static void put_line_locked(const struct progress *f, char out[LINE_SIZE])
     const uint64_t total = atomic_load(&f->walk.total);
     const double seconds = now_seconds() - f->began;
     const double bytes = (double)atomic_load(&f->walk.pages_read) * PF_PAGE_SIZE;
-    char left[40];
+    char left[40] = "";
 
-    if (done == 0) { /* afterwards there is a total, and time has passed */
+    if (total == 0) {
         snprintf(out, LINE_SIZE, "%s: beginning", f->what);
         return;
     }
-    put_left(left, sizeof(left), seconds * (double)(total - done) / (double)done);
-    snprintf(out, LINE_SIZE,
-             "%s: %.0f%%, %" PRIu64 " of %" PRIu64 " pages, %.0f MB/s, %s", f->what,
-             100.0 * (double)done / (double)total, done, total, bytes / seconds / 1e6,
-             left);
+    if (done > 0)
+        put_left(left, sizeof(left), seconds * (double)(total - done) / (double)done);
+    snprintf(out, LINE_SIZE, "%s: %.0f%%, %" PRIu64 " of %" PRIu64 " pages, %.0f MB/s%s",
+             f->what, 100.0 * (double)done / (double)total, done, total,
+             bytes / seconds / 1e6, left);
 }
 
 static void erase_locked(struct progress *f)
@@ -174,8 +174,6 @@ struct progress *progress_start(void)
 
 void progress_stop(struct progress *progress)
 {
-    if (progress == NULL)
-        return;
     atomic_store(&progress->stopping, true);
     pthread_kill(progress->thread, SIGUSR1); /* any that it waits for */
     pthread_join(progress->thread, NULL);

@@ -105,33 +105,27 @@ static void interrupted(fuse_req_t req, void *arg)
         wait->ready(ctx, wait, PF_E_CANCELLED);
 }
 
-/* False: it is interrupted already. Asked under the lock, so that an interrupt that
- * comes later finds the request in the list. */
-static bool enlist(struct walks *w, struct walks_wait *wait, bool *out_start)
+/* True: the walk is to be started. */
+static bool enlist(struct walks *w, struct walks_wait *wait)
 {
     pthread_mutex_lock(&w->lock);
-    const bool alive = wait->req == NULL || !fuse_req_interrupted(wait->req);
-    if (alive) {
-        wait->next = NULL;
-        *w->last_next = wait;
-        w->last_next = &wait->next;
-        *out_start = !w->running;
-        w->running = true;
-    }
+    const bool start = !w->running;
+    wait->next = NULL;
+    *w->last_next = wait;
+    w->last_next = &wait->next;
+    w->running = true;
     pthread_mutex_unlock(&w->lock);
-    return alive;
+    return start;
 }
 
+/* Called in the session loop, which takes interrupts as well: none comes in between. */
 void walks_wait_for(struct fsctx *ctx, struct walks_wait *wait)
 {
     struct walks *const w = ctx->walks;
-    bool start = false;
 
     if (wait->req != NULL)
         fuse_req_interrupt_func(wait->req, interrupted, ctx);
-    if (!enlist(w, wait, &start)) {
-        wait->ready(ctx, wait, PF_E_CANCELLED);
-    } else if (start) {
+    if (enlist(w, wait)) {
         w->job.run = walk_run;
         worker_submit(ctx->walker, &w->job);
     }

@@ -41,6 +41,16 @@ def database(directory):
     return path
 
 
+def signal_is_in(process, field, number):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        signals = [int(line.split()[1], 16) for line in file if line.startswith(field)]
+    return signals[0] >> (number - 1) & 1
+
+
+def is_pending(process, number):
+    return signal_is_in(process, "ShdPnd", number)
+
+
 class Held:
     """A check whose output waits."""
 
@@ -64,16 +74,10 @@ class Held:
         with open(f"/proc/{self.process.pid}/wchan", encoding="ascii") as file:
             return "pipe" in file.read()
 
-    def is_pending(self, number):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            pending = [int(line.split()[1], 16) for line in file
-                       if line.startswith("ShdPnd")]
-        return pending[0] >> (number - 1) & 1
-
     def send(self, number):
         """Return when the signal was taken."""
         self.process.send_signal(number)
-        wait_until(lambda: not self.is_pending(number), f"signal {number} to be taken")
+        wait_until(lambda: not is_pending(self.process, number), f"signal {number} to be taken")
 
     def send_and_settle(self, number):
         """Return when what the signal does is done; the line that says how far it is."""
@@ -104,8 +108,10 @@ def read_until(descriptor, part):
     return got
 
 
-def on_a_terminal(path):
+def on_a_terminal(path, columns=0):
+    """columns 0: it does not say how many."""
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     held = Held(path, stderr=slave)
     os.close(slave)
     return held, master
@@ -172,15 +178,73 @@ def progress_is_shown_on_a_terminal_and_goes_away(path):
     assert "\n" not in shown, shown
 
 
+def full_pipe():
+    reading, writing = os.pipe()
+    filled = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    os.write(writing, b"x" * filled)
+    return reading, writing, filled
+
+
 def nothing_is_shown_elsewhere(path):
-    """For longer than it takes to be shown on a terminal."""
+    """For longer than it takes to be shown on a terminal; nor when there is nothing left
+    to do but to print, nor more than fits on the line."""
     held = Held(path)
-    other, master = on_a_terminal(path)
-    read_until(master, b" left")
-    other.process.send_signal(signal.SIGINT)
-    other.process.communicate()
-    os.close(master)
+    reading, writing, filled = full_pipe()
+    quiet_master, slave = pty.openpty()
+    sample = os.path.join(os.environ["PF_TEST_DATA"], "small.v3")
+    with subprocess.Popen([PAGEFS, "check", sample], stdout=writing, stderr=slave,
+                          env=dict(os.environ, TERM="xterm")) as quiet:
+        os.close(writing)
+        other, master = on_a_terminal(path, columns=20)
+        shown = read_until(master, b"\r\x1b[Kchecking: ")
+        shown += read_until(master, b"\r\x1b[K")
+        other.process.send_signal(signal.SIGINT)
+        other.process.communicate()
+        os.close(master)
+        quiet.send_signal(signal.SIGUSR1)
+        wait_until(lambda: not is_pending(quiet, signal.SIGUSR1), "it to be taken")
+        assert os.read(reading, filled) == b"x" * filled
+        assert b"\nclean" in read_until(reading, b"\nclean")
+        assert quiet.wait(timeout=60) == 0
+    os.set_blocking(quiet_master, False)
+    os.write(slave, b"END")
+    assert os.read(quiet_master, 99) == b"END"
+    for descriptor in (reading, slave, quiet_master):
+        os.close(descriptor)
+    assert len(shown.split(b"\r\x1b[K")[1]) == 19, shown
     assert held.finish()[2] == b""
+
+
+def time_left_is_told_in_minutes_where_it_is_long(path):
+    os.truncate(path, 112 + 4096 * (1 << 24))
+    held = Held(path)
+    held.process.send_signal(signal.SIGUSR1)
+    line = read_until(held.process.stderr.fileno(), b"\n")
+    held.process.send_signal(signal.SIGINT)
+    held.process.communicate()
+    assert re.fullmatch(rb"pagefs: checking: 0%, \d+ of \d+ pages, \d+ MB/s, \d+ min left\n",
+                        line), line
+
+
+def a_repair_that_waits_for_the_lock_can_be_cancelled(path):
+    shutil.copy(os.path.join(os.environ["PF_TEST_DATA"], "medium.v3"), path) # whole
+    with open(path, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH) # looking is allowed
+        with subprocess.Popen([PAGEFS, "check", "--repair", "--free-leaked", path],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            said = process.stderr.fileno()
+            wait_until(lambda: signal_is_in(process, "SigBlk", signal.SIGUSR1), "it to start")
+            end = time.monotonic() + 60
+            lines = b""
+            while b"pagefs: repairing: " not in lines: # it looks first
+                assert time.monotonic() < end and process.poll() is None, lines
+                process.send_signal(signal.SIGUSR1)
+                if select.select([said], [], [], 0.02)[0]:
+                    lines += os.read(said, 4096)
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
+            assert process.returncode == 36, process.returncode
+            assert err.endswith(b": cancelled\n"), err
 
 
 def report_and_progress_share_a_terminal(path):
@@ -209,6 +273,8 @@ TESTS = [sigint_cancels_with_status_32, a_cancelled_report_is_whole_json,
          a_cancelled_repair_has_changed_nothing, a_second_sigint_ends_it_at_once,
          sigusr1_prints_progress_and_harms_nothing,
          progress_is_shown_on_a_terminal_and_goes_away, nothing_is_shown_elsewhere,
+         time_left_is_told_in_minutes_where_it_is_long,
+         a_repair_that_waits_for_the_lock_can_be_cancelled,
          report_and_progress_share_a_terminal]
 
 

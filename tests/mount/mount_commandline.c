@@ -153,6 +153,9 @@ static void usage_errors_exit_1(void **state)
     assert_int_equal(pagefs(m, NULL, NULL, NULL, NULL), 1);
     assert_int_equal(pagefs(m, m->t.db, NULL, NULL, NULL), 1);
     assert_int_equal(pagefs(m, "-x", m->t.db, m->point, NULL), 1);
+    assert_non_null(strstr(m->err, "-x: unknown option: pagefs -h lists them\n"));
+    assert_int_equal(pagefs(m, "--bogus", m->t.db, m->point, NULL), 1);
+    assert_non_null(strstr(m->err, "--bogus: unknown option: pagefs -h lists them\n"));
     assert_int_equal(pagefs(m, m->t.db, m->point, "more", NULL), 1);
     assert_int_equal(pagefs(m, "-o", "nonsense_option", m->t.db, m->point), 1);
     assert_true(strlen(m->err) > 0);
@@ -201,6 +204,8 @@ static void what_cannot_be_created_says_what_to_do(void **state)
                                 "mkdir it first\n");
     assert_int_equal(pagefs(m, "-o", "create", "no/new.v3", m->point), 2);
     assert_non_null(strstr(m->err, "no such directory: mkdir it first\n"));
+    assert_int_equal(sh(m, "echo > file; \"$PAGEFS\" create file/new.v3"), 2);
+    assert_non_null(strstr(m->err, "file/new.v3: cannot be made: "));
     assert_int_equal(pagefs(m, "create", "new.v3", "18446744073709551615", NULL), 2);
     assert_non_null(strstr(m->err, "the format cannot hold so many pages\n"));
     assert_int_equal(sh(m, "ulimit -f 100; \"$PAGEFS\" create new.v3 1000"), 2);

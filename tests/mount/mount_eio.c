@@ -103,10 +103,15 @@ static void a_failed_sync_is_never_repeated(void **state)
     struct faulty *const f = *state;
     const uint64_t held[] = {faults_pages(f, PAGES), 0};
 
+    const int opened = m_open(f->m, "free", O_WRONLY);
+    assert_true(opened >= 0);
     faults_fail(f, FAULT_JOURNAL, FAULT_SYNC, 0, 1, EIO); /* a second one would not */
     assert_write(EIO, f->m, "free", "5\n");
     const unsigned moment = faults_now(f);
     assert_write(EROFS, f->m, "free", "6\n");
+    assert_int_equal(write(opened, "6\n", 2), -1); /* it was opened before */
+    assert_int_equal(errno, EROFS);
+    close(opened);
     assert_open(EROFS, f->m, "alloc", O_RDONLY);
     faults_stop(f, 2);
     assert_int_equal(faults_since(f, moment, -1, -1), 0); /* nothing at all */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void ls_shows_state_by_size_and_sticky_bit(void **state)
@@ -105,6 +106,33 @@ static void a_long_listing_asks_once_about_each_page(void **state)
         "ls -l mnt/pages > /dev/null; until fusermount3 -u mnt 2> busy; do sleep 0.05; "
         "done; wait $daemon; grep -q READDIRPLUS log && [ $(grep -c 'opcode: GETATTR' "
         "log) -lt 10 ] || wc -l log");
+}
+
+/* A reader may seek to what is no cookie of ours. */
+static void a_listing_may_begin_anywhere(void **state)
+{
+    static const struct {
+        off_t offset;
+        const char *first;
+    } table[] = {{0, "."}, {1, "README"}, {256, "README"}, {7 * 256 + 1, "README"}};
+    struct mnt *m = *state;
+    char bytes[4096];
+
+    mnt_pages(m, 20);
+    const int fd = m_open(m, ".", O_RDONLY | O_DIRECTORY);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct dirent64 entry;
+
+        assert_int_equal(lseek(fd, table[i].offset, SEEK_SET), table[i].offset);
+        const long n = syscall(SYS_getdents64, fd, bytes, sizeof(bytes));
+        if (n <= 0)
+            fail_msg("row %zu: %ld, %s", i, n, strerror(errno));
+        memcpy(&entry, bytes, sizeof(entry));
+        assert_string_equal(entry.d_name, table[i].first);
+    }
+    close(fd);
+    mnt_stop(m);
 }
 
 static void a_page_that_did_not_exist_is_there_after_its_allocation(void **state)
@@ -209,6 +237,7 @@ int main(void)
         MOUNT_TEST(a_change_is_seen_at_once),
         MOUNT_TEST(a_change_is_seen_at_once_in_a_listed_directory),
         MOUNT_TEST(a_long_listing_asks_once_about_each_page),
+        MOUNT_TEST(a_listing_may_begin_anywhere),
         MOUNT_TEST(a_page_that_did_not_exist_is_there_after_its_allocation),
         MOUNT_TEST(mtime_is_the_time_of_the_last_transition),
         MOUNT_TEST(a_listing_of_4999_pages_is_complete),

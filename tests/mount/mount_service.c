@@ -261,6 +261,18 @@ static void without_dev_null_nothing_is_opened_in_its_place(void **state)
     assert_string_equal(m->err, "pagefs: /dev/null: No such file or directory\n");
 }
 
+static void nothing_is_made_where_nothing_can_be_written(void **state)
+{
+    struct mnt *m = *state;
+
+    skip_unless_it_can_unshare(m);
+    assert_int_equal(sh(m, "mkdir ro; unshare -m bash -c 'mount -t tmpfs -o ro none ro; "
+                           "\"$PAGEFS\" create ro/new.v3'"),
+                     2);
+    assert_string_equal(
+        m->err, "pagefs: ro/new.v3: cannot be made: the file system is read-only\n");
+}
+
 static void a_mount_over_a_mount_says_what_to_type(void **state)
 {
     struct mnt *m = *state;
@@ -388,6 +400,7 @@ int main(void)
         MOUNT_TEST(a_lock_that_is_released_in_time_is_waited_for),
         MOUNT_TEST(a_mount_that_fails_says_why_in_one_line),
         MOUNT_TEST(without_dev_null_nothing_is_opened_in_its_place),
+        MOUNT_TEST(nothing_is_made_where_nothing_can_be_written),
         MOUNT_TEST(a_mount_over_a_mount_says_what_to_type),
         MOUNT_TEST(what_is_typed_is_quoted_for_the_shell),
         MOUNT_TEST(a_database_in_use_names_its_mountpoint),

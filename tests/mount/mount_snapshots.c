@@ -81,7 +81,7 @@ static void snapshots_are_made_and_dropped_by_name(void **state)
 }
 
 /* Inode numbers of a snapshot that is gone are not those of a new one. */
-static void an_open_diff_of_a_dropped_snapshot_ends(void **state)
+static void open_files_of_a_dropped_snapshot_end(void **state)
 {
     struct mnt *m = *state;
     char byte;
@@ -90,11 +90,15 @@ static void an_open_diff_of_a_dropped_snapshot_ends(void **state)
     assert_int_equal(make_snapshot(m, "a"), 0);
     assert_write(0, m, "free", "5\n");
     const int fd = m_open(m, "snapshots/a/diff", O_RDONLY);
-    assert_true(fd >= 0);
+    const int stats = m_open(m, "snapshots/a/stats", O_RDONLY);
+    assert_true(fd >= 0 && stats >= 0);
     expect(m, "", "rmdir snapshots/a; mkdir snapshots/a");
     assert_int_equal(read(fd, &byte, 1), -1);
     assert_int_equal(errno, ENOENT);
+    assert_int_equal(read(stats, &byte, 1), -1);
+    assert_int_equal(errno, ENOENT);
     close(fd);
+    close(stats);
     mnt_stop(m);
 }
 
@@ -186,7 +190,7 @@ int main(void)
         MOUNT_TEST(diff_shows_pages_that_were_given_back),
         MOUNT_TEST(stats_of_a_snapshot_stay_as_they_were),
         MOUNT_TEST(snapshots_are_made_and_dropped_by_name),
-        MOUNT_TEST(an_open_diff_of_a_dropped_snapshot_ends),
+        MOUNT_TEST(open_files_of_a_dropped_snapshot_end),
         MOUNT_TEST(names_have_limits),
         MOUNT_TEST(only_directories_are_made_and_only_here),
         MOUNT_TEST(snapshots_work_on_a_read_only_mount),

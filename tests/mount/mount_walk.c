@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +62,25 @@ static int answer_of(pid_t pid)
     return WEXITSTATUS(status);
 }
 
+/* Until the daemon has its request. */
+static void wait_in_call(struct faulty *f, pid_t pid)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+    for (int i = 0; i < 6000; i++, poll(NULL, 0, 10)) {
+        char *const text = scratch_slurp(path, NULL);
+        const bool blocked = text[0] != 'r' && strtol(text, NULL, 10) == SYS_write;
+
+        free(text);
+        if (blocked) {
+            (void)m_read(f->m, "stats");
+            return;
+        }
+    }
+    fail_msg("process %d does not write", (int)pid);
+}
+
 /* Held in the walk: so the client is inside its system call. */
 static pid_t waiting_client(struct faulty *f, const char *path, const char *text)
 {
@@ -105,6 +125,64 @@ static void an_interrupted_free_frees_nothing(void **state)
     faults_hold_reads(f, 0);
     expect(f->m, "unknown\n", "cat pages/6/type");
     assert_u64(0, m_number(f->m, "stats", "free_pages"));
+    faults_stop(f, 0);
+}
+
+/* Two wait, the first of them goes, and another one comes. */
+static void the_first_of_those_who_wait_is_interrupted(void **state)
+{
+    struct faulty *f = *state;
+
+    start(f);
+    const pid_t first = waiting_client(f, "pages/7/type", NULL);
+    const pid_t second = waiting_client(f, "free", "6\n");
+    wait_in_call(f, second);
+    kill(first, SIGINT);
+    assert_int_equal(answer_of(first), EINTR);
+    const pid_t third = client(f, "pages/7/state", "free\n");
+    wait_in_call(f, third);
+    faults_hold_reads(f, 0);
+    assert_int_equal(answer_of(second), WROTE);
+    assert_int_equal(answer_of(third), WROTE);
+    assert_state(f->m, 6, "free");
+    assert_state(f->m, 7, "free");
+    faults_stop(f, 0);
+}
+
+/* From the moment that it waits for the disk, it is carried out. */
+static void behind_the_walk_an_interrupt_comes_too_late(void **state)
+{
+    struct faulty *f = *state;
+
+    scratch_copy_sample(&f->m->t, "medium");
+    faults_start(f, NULL);
+    faults_hold(f, FAULT_JOURNAL, FAULT_SYNC);
+    const pid_t pid = client(f, "free", "6\n");
+    faults_wait_entered(f, FAULT_JOURNAL, FAULT_SYNC, 1);
+    kill(pid, SIGINT);
+    for (int i = 0; i < 20; i++) /* the daemon takes the interrupt with one of these */
+        (void)m_read(f->m, "stats");
+    faults_heal(f);
+    assert_int_equal(answer_of(pid), WROTE);
+    assert_state(f->m, 6, "free");
+    faults_stop(f, 0);
+}
+
+/* What was cut off is written when the file is closed: nobody waits for it. */
+static void a_cut_number_waits_for_the_walk_without_its_writer(void **state)
+{
+    struct faulty *f = *state;
+    char block[512];
+
+    start(f);
+    memset(block, ' ', sizeof(block));
+    block[sizeof(block) - 1] = '6';
+    assert_int_equal(m_write_bytes(f->m, "free", block, sizeof(block)), 0);
+    faults_wait_read_held(f);
+    assert_u64(0, m_number(f->m, "stats", "free_pages"));
+    faults_hold_reads(f, 0);
+    expect(f->m, "", "until grep -q 'free 6 ' events; do sleep 0.01; done");
+    assert_state(f->m, 6, "free");
     faults_stop(f, 0);
 }
 
@@ -222,6 +300,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FAULT_TEST(a_waiting_reader_is_interrupted),
         FAULT_TEST(an_interrupted_free_frees_nothing),
+        FAULT_TEST(the_first_of_those_who_wait_is_interrupted),
+        FAULT_TEST(behind_the_walk_an_interrupt_comes_too_late),
+        FAULT_TEST(a_cut_number_waits_for_the_walk_without_its_writer),
         FAULT_TEST(others_go_on),
         FAULT_TEST(a_free_waits_for_the_walk_and_is_refused_whole),
         FAULT_TEST(pages_forced_free_during_a_walk_are_seen_by_it),
