@@ -33,7 +33,7 @@ bool call_at_once(const struct fsctx *ctx, unsigned needs)
     return !(needs & NODE_NEEDS_LIST) || pf_freelist_loaded(ctx->store);
 }
 
-/* The graph is there, or it is not needed. */
+/* The graph is not needed. */
 static void deferred_submit(struct fsctx *ctx, struct deferred *deferred)
 {
     /* what only reads a page does not wait for those who walk */
@@ -42,19 +42,17 @@ static void deferred_submit(struct fsctx *ctx, struct deferred *deferred)
     worker_submit(call_at_once(ctx, needs) ? ctx->reader : ctx->worker, &deferred->job);
 }
 
+/* The free list came with the walk; no row needs more than these two. */
 static void deferred_walked(struct fsctx *ctx, struct walks_wait *wait, pf_err err)
 {
     struct deferred *const deferred =
         (struct deferred *)((char *)wait - offsetof(struct deferred, wait));
 
-    deferred->needs &= ~(unsigned)NODE_NEEDS_GRAPH;
     if (err != PF_OK) {
         call_reply_err(deferred->req, err);
         free(deferred);
-    } else if (call_at_once(ctx, deferred->needs)) {
-        deferred_run(ctx, &deferred->job);
     } else {
-        deferred_submit(ctx, deferred);
+        deferred_run(ctx, &deferred->job);
     }
 }
 
@@ -78,7 +76,7 @@ void call_run(fuse_req_t req, const struct call *call, unsigned needs,
                                   .needs = needs,
                                   .function = function,
                                   .call = *call};
-    if (needs & NODE_NEEDS_GRAPH && !walks_known(ctx))
+    if (needs & NODE_NEEDS_GRAPH) /* which has the free list loaded if nothing else */
         walks_wait_for(ctx, &deferred->wait);
     else
         deferred_submit(ctx, deferred);

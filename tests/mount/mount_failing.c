@@ -232,6 +232,46 @@ static void a_database_is_made_whole_or_not_at_all(void **state)
     end(&f, "create");
 }
 
+static void make_stale(struct fixture *f)
+{
+    assert_int_equal(sh(f->m, "rm -f db.v3*"), 0);
+    scratch_copy_sample(&f->m->t, "stale");
+}
+
+/* Whatever failed, the next repair makes it sound. */
+static bool repair_fails(struct fixture *f, const char *const arguments[])
+{
+    const char *const check[] = {"check", f->m->t.db, NULL};
+
+    make_stale(f);
+    const int status = run_failing(f, arguments);
+    if (status != 1)
+        assert_refused(f, status);
+    else if (strcmp(f->m->out, expected_out) != 0 &&
+             strstr(f->m->out, "input/output error") == NULL)
+        fail_here(f, "its exit status is that of success, but its words are other ones");
+    const int again = mnt_pagefs(f->m, arguments);
+    if (again != (status == 1 ? 0 : again & 1) || mnt_pagefs(f->m, check) != 0)
+        fail_here(f, "what it left could not be repaired");
+    return has_failed(f);
+}
+
+static void a_repair_that_failed_can_be_made_again(void **state)
+{
+    struct fixture f;
+
+    begin(&f, *state);
+    const char *const arguments[] = {"check", "--repair", f.m->t.db, NULL};
+    f.doing = "check --repair";
+    make_stale(&f);
+    assert_int_equal(mnt_pagefs(f.m, arguments), 1);
+    expected_out = strdup(f.m->out);
+    assert_non_null(expected_out);
+    try_each(&f, arguments, scaled(20, 1), repair_fails);
+    free(expected_out);
+    end(&f, "repairs");
+}
+
 /* ---- mounting ---- */
 
 /* The fault may come while the daemon ends. It may then leave the unmounting to us. */
@@ -328,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MOUNT_TEST(a_command_says_all_or_that_it_failed),
         MOUNT_TEST(a_database_is_made_whole_or_not_at_all),
+        MOUNT_TEST(a_repair_that_failed_can_be_made_again),
         MOUNT_TEST(a_mount_works_or_is_refused),
         MOUNT_TEST(a_refusal_stays_one),
     };
