@@ -204,6 +204,8 @@ pf_err journal_adopt(struct journal *j, bool half_made, uint64_t next_lsn,
     uint64_t size = 0;
     pf_err err = dev_size(j->file, &size);
     size = size < JOURNAL_START ? JOURNAL_START : size / SECTOR * SECTOR;
+    if (half_made && size > JOURNAL_FIRST_SIZE)
+        size = JOURNAL_FIRST_SIZE; /* a size is quickly claimed, space is not */
     if (err == PF_OK && half_made)
         err = fill_with_zeros(j->file, 0, size); /* J0 */
     if (err != PF_OK)

@@ -394,6 +394,26 @@ static void a_journal_half_made_when_the_power_went_is_no_obstacle(void **state)
 
 /* ---- journals made to keep us busy ---- */
 
+/* With nothing in it, nor space behind it: that is not filled. */
+static void a_vast_journal_without_a_header_takes_no_space(void **state)
+{
+    struct scratch *t = *state;
+    char journal[256];
+    struct stat st;
+    assert_ok(pf_create(t->db, 10));
+    journal_path(t, journal);
+    const int fd = open(journal, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(fd, (off_t)1 << 32), 0);
+    scratch_open(t, NULL);
+    assert_true(pf_writable(t->store));
+    assert_u64(10, alloc_one(t->store));
+    assert_int_equal(fstat(fd, &st), 0);
+    close(fd);
+    assert_true(st.st_blocks * 512 < 4 * 1024 * 1024);
+    scratch_close(t);
+    assert_false(exists(journal));
+}
+
 enum { HOSTILE_SALT = 77 };
 
 static void write_journal(const struct scratch *t, const uint8_t *bytes, size_t length)
@@ -576,6 +596,7 @@ int main(void)
         SCRATCH_TEST(a_fifo_for_a_journal_is_refused_without_waiting),
         SCRATCH_TEST(a_journal_that_appears_while_we_are_open_is_not_overwritten),
         SCRATCH_TEST(a_journal_half_made_when_the_power_went_is_no_obstacle),
+        SCRATCH_TEST(a_vast_journal_without_a_header_takes_no_space),
         SCRATCH_TEST(a_journal_of_records_within_records_is_judged_soon),
         SCRATCH_TEST(a_journal_of_many_records_for_one_sector_is_judged_soon),
         SCRATCH_TEST(after_a_checkpoint_there_is_nothing_to_replay),
