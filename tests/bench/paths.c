@@ -29,7 +29,8 @@ struct work {
     const char *mountpoint;
 };
 
-/* Instead of the kernel's: the same hashes in every run, so that a path costs the same. */
+/* Instead of the kernel's: the same hashes in every run, so that a path costs the same.
+ */
 ssize_t getrandom(void *bytes, size_t length, unsigned flags)
 {
     (void)flags;
