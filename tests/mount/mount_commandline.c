@@ -131,6 +131,21 @@ static void options_may_stand_anywhere(void **state)
     mnt_stop(m);
 }
 
+/* `db` does not contain `db.v3`; and -s, which other file systems know, changes nothing.
+ */
+static void a_mountpoint_may_begin_like_the_database(void **state)
+{
+    struct mnt *m = *state;
+
+    v3_make_pages(m->t.db, 20);
+    assert_int_equal(snprintf(m->point, sizeof(m->point), "%s/db", m->t.dir),
+                     strlen(m->t.db) - strlen(".v3"));
+    expect(m, "", "mkdir db");
+    assert_int_equal(pagefs(m, "-s", m->t.db, "db", NULL), 0);
+    expect(m, "20\n", "cat alloc");
+    mnt_stop(m);
+}
+
 static void scratch_keeps_nothing(void **state)
 {
     struct mnt *m = *state;
@@ -349,6 +364,7 @@ int main(void)
         MOUNT_TEST(a_wrong_option_is_named_with_what_it_should_be),
         MOUNT_TEST(a_message_is_one_line_whatever_the_names),
         MOUNT_TEST(options_may_stand_anywhere),
+        MOUNT_TEST(a_mountpoint_may_begin_like_the_database),
         MOUNT_TEST(scratch_keeps_nothing),
         MOUNT_TEST(usage_errors_exit_1),
         MOUNT_TEST(create_makes_a_database),
