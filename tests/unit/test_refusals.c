@@ -384,30 +384,61 @@ static void so_does_a_checkpoint(void **state)
 
 /* ---- journals by hand ---- */
 
-/* A journal of one record that gives one sector new content. */
-static void write_journal(const struct scratch *t, uint64_t number, bool has_base)
+/* A journal of one record, after which the database has `db_size` bytes. */
+static void put_journal(const struct scratch *t, const struct record_sector *sectors,
+                        uint32_t count, uint64_t db_size)
 {
-    uint8_t old[SECTOR] = {0}, new[SECTOR], bytes[SECTOR * 8] = {0};
+    uint8_t bytes[SECTOR * 8] = {0};
     char path[256];
 
-    v3_peek(t->db, number * SECTOR, old, sizeof(old));
-    memcpy(new, old, sizeof(new));
-    new[200] ^= 0xFF;
     const struct journal_header header = {
         .salt = 9, .first_lsn = 5, .db_size = v3_size(t->db)};
-    struct record_head head = {
-        .salt = 9, .lsn = 5, .durable_lsn = 4, .db_size = v3_size(t->db)};
-    const struct record_sector sector = {.number = number,
-                                         .has_base = has_base,
-                                         .base_sum = sector_sum(old),
-                                         .content = new};
+    struct record_head head = {.salt = 9, .lsn = 5, .durable_lsn = 4, .db_size = db_size};
     journal_header_encode(&header, bytes);
-    record_encode(&head, &sector, 1, bytes + JOURNAL_START);
+    record_encode(&head, sectors, count, bytes + JOURNAL_START);
     snprintf(path, sizeof(path), "%s-journal", t->db);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
     assert_int_equal(fwrite(bytes, 1, sizeof(bytes), f), sizeof(bytes));
     fclose(f);
+}
+
+/* One that gives one sector new content. */
+static void write_journal(const struct scratch *t, uint64_t number, bool has_base)
+{
+    uint8_t old[SECTOR] = {0}, new[SECTOR];
+
+    v3_peek(t->db, number * SECTOR, old, sizeof(old));
+    memcpy(new, old, sizeof(new));
+    new[200] ^= 0xFF;
+    const struct record_sector sector = {.number = number,
+                                         .has_base = has_base,
+                                         .base_sum = sector_sum(old),
+                                         .content = new};
+    put_journal(t, &sector, 1, v3_size(t->db));
+}
+
+/* One that changes the size as well, with a sector behind the end that there was or will
+ * be, of which it says that it had `base` in it. */
+static void write_sizing_journal(const struct scratch *t, uint64_t page_id,
+                                 uint64_t pages_after, uint8_t base)
+{
+    uint8_t header[SECTOR], resized[SECTOR], old[SECTOR], new[SECTOR];
+
+    v3_peek(t->db, 0, header, sizeof(header));
+    memcpy(resized, header, sizeof(header));
+    v3_put64(resized + V3_AT_TOTAL, pages_after);
+    memset(old, base, sizeof(old));
+    memset(new, 7, sizeof(new));
+    const uint64_t number = v3_offset(page_id) / SECTOR + 1;
+    const struct record_sector sectors[] = {
+        {.number = 0,
+         .has_base = true,
+         .base_sum = sector_sum(header),
+         .content = resized},
+        {.number = number, .has_base = true, .base_sum = sector_sum(old), .content = new},
+    };
+    put_journal(t, sectors, 2, v3_nominal(pages_after));
 }
 
 static void a_journal_says_what_it_was_written_for(void **state)
@@ -441,6 +472,45 @@ static void a_journal_says_what_it_was_written_for(void **state)
         scratch_close(t);
         (void)unlink(t->db);
         char path[256];
+        snprintf(path, sizeof(path), "%s-journal", t->db);
+        (void)unlink(path);
+    }
+}
+
+/* Behind the end that the file has: zeros. Behind the end that it will have: what is
+ * there, as long as it is there. */
+static void what_is_behind_an_end_is_compared_as_well(void **state)
+{
+    static const struct {
+        uint64_t page_id, pages_after;
+        uint8_t base;
+        bool replayed;
+    } cases[] = {
+        {25, 30, 0, true}, /* grown */
+        {25, 30, 1, false},
+        {15, 10, 0, true}, /* shrunk; the pages are zeros */
+        {15, 10, 1, false},
+    };
+    struct scratch *t = *state;
+    char path[256];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pf_info info;
+
+        v3_make_pages(t->db, 20);
+        write_sizing_journal(t, cases[i].page_id, cases[i].pages_after, cases[i].base);
+        const uint64_t before = v3_hash(t->db);
+        scratch_open(t, NULL);
+        pf_info_get(t->store, &info);
+        if (cases[i].replayed) {
+            assert_string_equal(info.reason, "");
+            assert_u64(v3_nominal(cases[i].pages_after), v3_size(t->db));
+        } else {
+            assert_non_null(strstr(info.reason, "not the one it was written for"));
+            assert_u64(before, v3_hash(t->db));
+        }
+        scratch_close(t);
+        (void)unlink(t->db);
         snprintf(path, sizeof(path), "%s-journal", t->db);
         (void)unlink(path);
     }
@@ -563,6 +633,7 @@ int main(void)
         SCRATCH_TEST(a_broken_list_makes_scratch_read_only),
         SCRATCH_TEST(a_busy_store_finds_out_who_else_has_the_file),
         SCRATCH_TEST(so_does_a_checkpoint),
+        SCRATCH_TEST(what_is_behind_an_end_is_compared_as_well),
         SCRATCH_TEST(a_journal_says_what_it_was_written_for),
         SCRATCH_TEST(the_sum_field_of_a_sector_without_base_is_zero),
         SCRATCH_TEST(a_record_never_reaches_behind_the_journals_end),
