@@ -198,6 +198,15 @@ pf_err journal_restart(struct journal *j, uint64_t db_size, bool sync)
     return PF_OK;
 }
 
+/* J0, where a copy has left out zeros (cp --sparse). Nothing in it is needed any more. */
+static pf_err fill_holes(struct journal *j)
+{
+    if (j->capacity > JOURNAL_FIRST_SIZE)
+        j->capacity = JOURNAL_FIRST_SIZE;
+    const pf_err err = fill_with_zeros(j->file, JOURNAL_START, j->capacity);
+    return err == PF_OK ? dev_sync(j->file) : err;
+}
+
 pf_err journal_adopt(struct journal *j, bool half_made, uint64_t next_lsn,
                      uint64_t db_size)
 {
@@ -212,7 +221,11 @@ pf_err journal_adopt(struct journal *j, bool half_made, uint64_t next_lsn,
         return err;
     j->capacity = size;
     j->next_lsn = next_lsn;
-    return journal_restart(j, db_size, true);
+    const bool dense = half_made || j->file->ops->is_dense(j->file);
+    err = journal_restart(j, db_size, true);
+    if (err == PF_OK && !dense)
+        err = fill_holes(j);
+    return err;
 }
 
 /* Who restores a backup over a database that is mounted may copy its journal, too: into

@@ -1,10 +1,12 @@
 /* Out of memory where the script of the crash suite does not lead: lists that were not
  * read yet, stores without a file. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "failing.h"
@@ -180,12 +182,70 @@ static void a_refused_shrink_marks_nothing(void **state)
     assert_true(refused > 3);
 }
 
+enum { JOURNAL_USED = 64 * 1024, JOURNAL_FILLED = 1 << 20, JOURNAL_CLAIMED = 3 << 20 };
+
+/* One page more than `total`, as a process that died left it; and a copy that left the
+ * zeros out has made holes in its journal, which claims to be longer than it needs to. */
+static void leave_journal_with_holes(struct scratch *t, uint64_t total, char journal[256])
+{
+    int status = 0;
+
+    assert_ok(pf_create(t->db, total));
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        uint64_t id;
+        pf_store *store;
+
+        _exit(pf_open(t->db, NULL, &store, t->reason) == PF_OK &&
+                      pf_page_alloc(store, &id, NULL) == PF_OK
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    snprintf(journal, 256, "%s-journal", t->db);
+    assert_int_equal(truncate(journal, JOURNAL_USED), 0);
+    assert_int_equal(truncate(journal, JOURNAL_CLAIMED), 0);
+}
+
+static void holes_of_a_journal_are_filled_or_the_next_opening_does_it(void **state)
+{
+    struct scratch *t = *state;
+    char journal[256];
+    uint64_t faults = 1, refused = 0;
+
+    for (uint64_t at = 0; faults > 0; at++) {
+        leave_journal_with_holes(t, 40, journal);
+        failing_start(FAILING_SYSTEM, at, false, EIO);
+        const pf_err err = pf_open(t->db, NULL, &t->store, t->reason);
+        failing_stop();
+        faults = failing.faults;
+        refused += err != PF_OK;
+        if (err == PF_OK)
+            (void)pf_close(t->store);
+        scratch_open(t, NULL);
+        assert_true(pf_writable(t->store));
+        assert_counts(t->store, 41, 0, 0);
+        scratch_close(t);
+        (void)unlink(t->db);
+    }
+    assert_true(refused > 5);
+    leave_journal_with_holes(t, 40, journal);
+    scratch_open(t, NULL);
+    const int fd = open(journal, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(lseek(fd, 0, SEEK_HOLE), JOURNAL_FILLED);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_refused_allocation_leaves_an_unread_list_as_it_was),
         SCRATCH_TEST(a_refused_unpinning_is_undone_without_memory),
         SCRATCH_TEST(a_refused_shrink_marks_nothing),
+        SCRATCH_TEST(holes_of_a_journal_are_filled_or_the_next_opening_does_it),
         SCRATCH_TEST(where_space_cannot_be_reserved_pages_are_filled),
         SCRATCH_TEST(a_store_in_memory_says_when_there_is_none),
     };
