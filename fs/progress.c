@@ -63,7 +63,7 @@ static void put_line_locked(const struct progress *f, char out[LINE_SIZE])
     const uint64_t done = atomic_load(&f->walk.done);
     const uint64_t total = atomic_load(&f->walk.total);
     const double seconds = now_seconds() - f->began;
-    const double bytes = (double)atomic_load(&f->walk.pages_read) * PF_PAGE_SIZE;
+    const double bytes = (double)atomic_load(&f->walk.pages_read) * (double)PF_PAGE_SIZE;
     char left[40] = "";
 
     if (total == 0) {
@@ -90,7 +90,7 @@ static void draw(struct progress *f)
     char line[LINE_SIZE];
 
     pthread_mutex_lock(&f->lock);
-    if (f->what != NULL && now_seconds() - f->began >= QUIET_MS / 1000.0) {
+    if (f->what != NULL && now_seconds() - f->began >= (double)QUIET_MS / 1000) {
         (void)ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
         put_line_locked(f, line);
         (void)fprintf(stderr, "\r\033[K%.*s", window.ws_col > 1 ? window.ws_col - 1 : 79,
