@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """What a run of a build with coverage has reached.
 
-usage: coverage.py [--lines] [--least PERCENT] BUILD
+usage: coverage.py [--lines] [--least LAYER=PERCENT]... BUILD
 
 Asks gcov for every object of BUILD that was run, adds up what several programs ran of
 the same source, and prints a table per file and totals. A branch is counted once for
 each direction of each condition. --lines prints each line with a branch that was not
-taken. Exit status 1 when less than PERCENT of the branches of core/ were taken.
+taken. Exit status 1 when less than PERCENT of the branches of LAYER, core or fs, were.
 """
 
 import argparse
@@ -118,7 +118,7 @@ def print_row(name, total):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--lines", action="store_true")
-    parser.add_argument("--least", type=float, default=0)
+    parser.add_argument("--least", action="append", default=[])
     parser.add_argument("build", type=pathlib.Path)
     arguments = parser.parse_args()
     files = collect(arguments.build)
@@ -142,7 +142,12 @@ def main():
           f"{core.branches} branches ({core.left_out} not counted); fs {fs.line_rate():.1f} % "
           f"of lines, {fs.branch_rate():.1f} % of {fs.branches} branches ({fs.left_out} not "
           "counted)")
-    return 0 if core.branch_rate() >= arguments.least else 1
+    status = 0
+    for layer, percent in (least.split("=") for least in arguments.least):
+        if totals[layer].branch_rate() < float(percent):
+            print(f"less than {percent} % of the branches of {layer}", file=sys.stderr)
+            status = 1
+    return status
 
 
 if __name__ == "__main__":
