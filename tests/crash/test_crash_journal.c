@@ -1,13 +1,10 @@
 /* Journals that are not what a power cut leaves: damaged ones, those of another
  * generation, those beside another database. Each is opened, and the oracle's replay by
  * the book says what must have become of it. PF_CRASH_SEED=n repeats one. */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "fixedrandom.h"
@@ -329,64 +326,12 @@ static void a_change_during_the_journals_sync_is_not_overwritten(void **state)
     bench_clear(&b);
 }
 
-/* ---- the lock outlives the last write ---- */
-
-/* Once `ready` says so, try to open until it works. 0: then there was no journal. */
-static int open_when_free(const char *path, int ready)
-{
-    char journal[256], reason[PF_REASON_SIZE];
-    /* reading asks for nothing but the lock; to write, nobody else may have it open */
-    const struct pf_options options = {.read_only = true};
-    pf_store *store = NULL;
-    pf_err err = PF_E_LOCKED;
-
-    snprintf(journal, sizeof(journal), "%s-journal", path);
-    if (read(ready, reason, 1) != 1)
-        return 3;
-    for (int i = 0; i < 1000000 && err != PF_OK; i++)
-        err = pf_open(path, &options, &store, reason);
-    if (err != PF_OK)
-        return 2;
-    const int there = access(journal, F_OK) == 0;
-    (void)pf_close(store);
-    return there;
-}
-
-static void the_lock_is_held_until_the_journal_is_gone(void **state)
-{
-    struct scratch *t = *state;
-    const unsigned rounds = scaled(8, 40);
-    int ready[2];
-    int status = 0;
-
-    v3_make_pages(t->db, 40);
-    for (unsigned i = 0; i < rounds; i++) {
-        assert_int_equal(pipe(ready), 0);
-        const pid_t child = fork(); /* before the open: it must not inherit the lock */
-        assert_true(child >= 0);
-        if (child == 0)
-            _exit(open_when_free(t->db, ready[0]));
-        assert_ok(pf_open(t->db, NULL, &t->store, t->reason));
-        (void)alloc_one(t->store);
-        assert_int_equal(write(ready[1], "", 1), 1);
-        usleep(1000);
-        const pf_err err = pf_close(t->store);
-        t->store = NULL;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(err, PF_OK);
-        assert_int_equal(status, 0);
-        close(ready[0]);
-        close(ready[1]);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damaged_and_foreign_journals_are_judged_as_specified),
         cmocka_unit_test(records_of_another_generation_are_not_replayed),
         cmocka_unit_test(a_change_during_the_journals_sync_is_not_overwritten),
-        SCRATCH_TEST(the_lock_is_held_until_the_journal_is_gone),
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);

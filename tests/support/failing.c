@@ -31,6 +31,8 @@ void failing_stop(void)
 
 static bool fails(enum failing_kind kind, const char *name)
 {
+    if (kind == FAILING_SYSTEM && failing.before != NULL)
+        failing.before(failing.before_context, name);
     if (failing.kind != kind)
         return false;
     const uint64_t index = failing.calls++;

@@ -26,6 +26,9 @@ struct failing {
     uint64_t calls;   /* of this kind so far */
     uint64_t faults;  /* that failed */
     const char *name; /* the last one that did */
+    /* NULL, or asked before each system call, whatever fails */
+    void (*before)(void *context, const char *name);
+    void *before_context;
 };
 
 extern struct failing failing;

@@ -5,10 +5,12 @@
  *
  * PF_CALLS_FAULT="kind at forever error" repeats one. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "failing.h"
@@ -454,11 +456,54 @@ static void a_failing_allocation_loses_nothing(void **state)
                                                   scaled(3, 1), "allocations");
 }
 
+/* ---- the lock outlives the last write ---- */
+
+struct last_calls {
+    const char *path;
+    unsigned seen;
+};
+
+/* Before the file is written, synced or cut, and before the journal is removed: nobody
+ * else may get the lock, who knows only one kind of it either. */
+static void assert_locked(void *context, const char *name)
+{
+    struct last_calls *const calls = context;
+    struct flock record = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (strcmp(name, "unlinkat") != 0 && strcmp(name, "pwrite") != 0 &&
+        strcmp(name, "ftruncate") != 0 && strcmp(name, "fdatasync") != 0)
+        return;
+    const int fd = open(calls->path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        fail_msg("%s: flock is free", name);
+    if (fcntl(fd, F_OFD_SETLK, &record) == 0)
+        fail_msg("%s: the record lock is free", name);
+    close(fd);
+    calls->seen |= strcmp(name, "unlinkat") == 0 ? 1 : 2;
+}
+
+static void the_lock_is_held_until_the_journal_is_gone(void **state)
+{
+    struct scratch *t = *state;
+    struct last_calls calls = {.path = t->db};
+
+    assert_ok(do_create(t));
+    assert_ok(do_open(t));
+    assert_ok(do_alloc(t));
+    failing = (struct failing){.before = assert_locked, .before_context = &calls};
+    const pf_err err = do_close(t);
+    failing = (struct failing){0};
+    assert_pf(PF_OK, err);
+    assert_int_equal(calls.seen, 3); /* the journal's removal, and writes before it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_failing_system_call_loses_nothing),
         SCRATCH_TEST(a_failing_allocation_loses_nothing),
+        SCRATCH_TEST(the_lock_is_held_until_the_journal_is_gone),
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);
