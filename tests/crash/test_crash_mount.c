@@ -81,8 +81,10 @@ static void power_cuts_under_the_real_daemon_lose_nothing_acknowledged(void **st
     uint64_t seed = only != NULL ? strtoull(only, NULL, 10) : 1;
     unsigned runs = 0;
 
-    if (built_with_sanitizer() || getenv("PF_TEST_TRACE_PRELOAD") == NULL)
-        skip(); /* the sanitizer's library must come first */
+    if (built_with_sanitizer() || getenv("PF_TEST_TRACE_PRELOAD") == NULL) {
+        print_message("a sanitizer's library must be the first that is loaded\n");
+        skip();
+    }
     start_make(&start, &spec);
     cuts_init(&r, &start);
     r.limit = figure(12, 24, 48);

@@ -46,7 +46,7 @@ class Outcome:
 
 
 def count_cases(outcome, text, status):
-    planned = None
+    planned, said = None, "" # what a case has said last: of one that is skipped, why
     for line in text.splitlines():
         plan = PLAN.match(line)
         result = RESULT.match(line)
@@ -56,11 +56,15 @@ def count_cases(outcome, text, status):
             bad, name = result.groups()
             skip = SKIP.search(name)
             if skip:
-                outcome.skipped.append(skip.group(1) or name)
+                case = skip.group(1) or name
+                outcome.skipped.append(f"{case}: {said}" if said else case)
             elif bad:
                 outcome.failed.append(name)
             else:
                 outcome.passed += 1
+            said = ""
+        else:
+            said = line.strip("# ")
     nothing = NOTHING.search(text)
     if nothing and status == 0:
         outcome.skipped.append(nothing.group(1) or "the whole program")

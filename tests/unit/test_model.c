@@ -426,6 +426,7 @@ static void random_operations_agree_with_a_naive_model(void **state)
     }
     for (unsigned seed = 1; seed <= seeds; seed++)
         run_seed(*state, seed, 400);
+    print_message("#= seeds 1 to %u, 400 operations each\n", seeds);
 }
 
 int main(void)
