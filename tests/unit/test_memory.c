@@ -184,13 +184,13 @@ static void a_refused_shrink_marks_nothing(void **state)
 
 enum { JOURNAL_USED = 64 * 1024, JOURNAL_FILLED = 1 << 20, JOURNAL_CLAIMED = 3 << 20 };
 
-/* One page more than `total`, as a process that died left it; and a copy that left the
- * zeros out has made holes in its journal, which claims to be longer than it needs to. */
-static void leave_journal_with_holes(struct scratch *t, uint64_t total, char journal[256])
+/* 41 pages, one of them new, as a process that died left it; and a copy that left the
+ * zeros out has made holes in its journal of `size` bytes. */
+static void leave_journal_with_holes(struct scratch *t, off_t size, char journal[256])
 {
     int status = 0;
 
-    assert_ok(pf_create(t->db, total));
+    assert_ok(pf_create(t->db, 40));
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -206,7 +206,7 @@ static void leave_journal_with_holes(struct scratch *t, uint64_t total, char jou
     assert_int_equal(status, 0);
     snprintf(journal, 256, "%s-journal", t->db);
     assert_int_equal(truncate(journal, JOURNAL_USED), 0);
-    assert_int_equal(truncate(journal, JOURNAL_CLAIMED), 0);
+    assert_int_equal(truncate(journal, size), 0);
 }
 
 /* Opens a database with such a journal while one call fails; false: none has. */
@@ -214,7 +214,7 @@ static bool open_with_holes(struct scratch *t, uint64_t at, uint64_t *refused)
 {
     char journal[256];
 
-    leave_journal_with_holes(t, 40, journal);
+    leave_journal_with_holes(t, JOURNAL_CLAIMED, journal);
     failing_start(FAILING_SYSTEM, at, false, EIO);
     const pf_err err = pf_open(t->db, NULL, &t->store, t->reason);
     failing_stop();
@@ -242,12 +242,18 @@ static void holes_of_a_journal_are_filled_or_the_next_opening_does_it(void **sta
     for (uint64_t at = calls - LAST_CALLS; open_with_holes(t, at, &refused); at++)
         continue;
     assert_true(refused > 5);
-    leave_journal_with_holes(t, 40, journal);
-    scratch_open(t, NULL);
-    const int fd = open(journal, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(lseek(fd, 0, SEEK_HOLE), JOURNAL_FILLED);
-    close(fd);
+    for (off_t size = JOURNAL_FILLED / 2; size <= JOURNAL_CLAIMED;
+         size += JOURNAL_FILLED) {
+        leave_journal_with_holes(t, size, journal);
+        scratch_open(t, NULL);
+        const int fd = open(journal, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(lseek(fd, 0, SEEK_HOLE),
+                         size < JOURNAL_FILLED ? size : JOURNAL_FILLED);
+        close(fd);
+        scratch_close(t);
+        (void)unlink(t->db);
+    }
 }
 
 int main(void)
